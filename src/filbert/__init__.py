@@ -1,0 +1,52 @@
+"""filbert: BERT in a nutshell, from raw text to a useful model.
+
+The names below are loaded when they are first used: `import filbert` itself stays light.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from filbert.errors import FilbertError
+
+if TYPE_CHECKING:
+    from filbert.checkpoint import Folder
+    from filbert.engine import Predictor, evaluate, open_model
+    from filbert.tokenizer import Tokenizer
+    from filbert.train import Plan, finetune, pretrain
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Folder": "checkpoint",
+    "Plan": "train",
+    "Predictor": "engine",
+    "Tokenizer": "tokenizer",
+    "evaluate": "engine",
+    "finetune": "train",
+    "open_model": "engine",
+    "pretrain": "train",
+}
+
+__all__ = [
+    "FilbertError",
+    "Folder",
+    "Plan",
+    "Predictor",
+    "Tokenizer",
+    "__version__",
+    "evaluate",
+    "finetune",
+    "open_model",
+    "pretrain",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'filbert' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"filbert.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

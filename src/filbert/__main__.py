@@ -1,0 +1,7 @@
+"""`python -m filbert` is `filbert`."""
+
+import sys
+
+from filbert.cli import main
+
+sys.exit(main())

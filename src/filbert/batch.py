@@ -1,0 +1,141 @@
+"""The currency of all rooms, in numpy: one Row, and many Rows packed end to end.
+
+Nothing here is padded. A batch of sequences is one long array of tokens plus the places where its
+sequences end, the `cu_seqlens` of the attention kernels without the leading zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filbert.errors import DataError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One sequence as the network reads it, special tokens included.
+
+    token_ids   int32 [tokens]
+    segments    uint8 [tokens], 0 for the first text, 1 for the second
+    origin      (shard, row): all random choices about this row come from it
+    labels      what the task wants to know about it, as the task sees fit
+    offsets     int32 [tokens, 2], characters of the text behind each token; (0, 0) for specials
+    tokens_cut  how many tokens of the text did not fit
+    """
+
+    token_ids: NDArray[np.int32]
+    segments: NDArray[np.uint8]
+    origin: tuple[int, int] = (0, 0)
+    labels: Array | None = None
+    offsets: NDArray[np.int32] | None = None
+    tokens_cut: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a row that no network could read."""
+        if self.token_ids.ndim != 1 or self.token_ids.size == 0:
+            raise DataError(
+                f"a row needs token_ids of shape [tokens], tokens ≥ 1; got {self.token_ids.shape}"
+            )
+        if self.segments.shape != self.token_ids.shape:
+            raise DataError(
+                f"a row's segments need the shape of its token_ids {self.token_ids.shape}; "
+                f"got {self.segments.shape}"
+            )
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return int(self.token_ids.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """Many sequences end to end.
+
+    token_ids  int32 [tokens]
+    segments   uint8 [tokens]
+    ends       int32 [sequences], the exclusive end of each sequence, rising
+    targets    the task's own arrays
+    """
+
+    token_ids: NDArray[np.int32]
+    segments: NDArray[np.uint8]
+    ends: NDArray[np.int32]
+    targets: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> NDArray[np.int32]:
+        """int32 [sequences], where each sequence begins."""
+        return np.concatenate((np.zeros(1, np.int32), self.ends[:-1]))
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """int32 [sequences], tokens of each sequence."""
+        return np.diff(self.ends, prepend=np.int32(0)).astype(np.int32)
+
+    @property
+    def positions(self) -> NDArray[np.int32]:
+        """int32 [tokens], the place of each token within its own sequence."""
+        return np.arange(self.token_ids.size, dtype=np.int32) - np.repeat(self.starts, self.lengths)
+
+
+def pack(rows: Sequence[Row], targets: Mapping[str, Array] | None = None) -> Packed:
+    """Lay rows end to end, in the order given.
+
+    Raises DataError if there are no rows.
+    """
+    if not rows:
+        raise DataError("pack needs at least one row; got none")
+    lengths = np.fromiter((len(row) for row in rows), np.int32, len(rows))
+    return Packed(
+        token_ids=np.concatenate([row.token_ids for row in rows]).astype(np.int32, copy=False),
+        segments=np.concatenate([row.segments for row in rows]).astype(np.uint8, copy=False),
+        ends=np.cumsum(lengths, dtype=np.int32),
+        targets=dict(targets or {}),
+    )
+
+
+def unpack(packed: Packed) -> list[Row]:
+    """The rows of a pack, in its order; origins, labels and offsets stay with the caller."""
+    return [
+        Row(token_ids, segments)
+        for token_ids, segments in zip(
+            split(packed.token_ids, packed), split(packed.segments, packed), strict=True
+        )
+    ]
+
+
+def split(array: Array, packed: Packed) -> list[Array]:
+    """Cut an array of [tokens, …] into views, one a sequence."""
+    if len(array) != packed.token_ids.size:
+        raise DataError(
+            f"split needs an array over {packed.token_ids.size} tokens; got {len(array)}"
+        )
+    return np.split(array, packed.ends[:-1])
+
+
+def batches_by_tokens(lengths: Sequence[int] | Array, batch_tokens: int) -> list[NDArray[np.intp]]:
+    """Group sequences into batches of at most batch_tokens tokens, the longest first.
+
+    Like lengths stand together, which is what the attention kernels like best; a sequence longer
+    than batch_tokens makes a batch of its own. Every index occurs exactly once. Equal lengths keep
+    their order, so that the grouping depends on nothing but the lengths.
+    """
+    if batch_tokens < 1:
+        raise DataError(f"batch_tokens must be at least 1; got {batch_tokens}")
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    batches: list[NDArray[np.intp]] = []
+    start, tokens = 0, 0
+    for place, index in enumerate(order):
+        if tokens and tokens + sizes[index] > batch_tokens:
+            batches.append(order[start:place])
+            start, tokens = place, 0
+        tokens += int(sizes[index])
+    if start < len(order):
+        batches.append(order[start:])
+    return batches

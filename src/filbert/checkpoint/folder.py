@@ -1,0 +1,220 @@
+"""A folder is a model: what stands in it, read and checked without torch and without the weights.
+
+Ours and Hugging Face's folders alike: config.json, weights, tokenizer files; ours add task.json,
+train.json, scores.json and checksums.json.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filbert.checkpoint.config import architecture_of, labels_of, shape_of
+from filbert.checkpoint.json_files import inside, read_ours, read_table
+from filbert.checkpoint.names import ARCHITECTURES
+from filbert.checkpoint.sentence_folder import read_sentence_settings
+from filbert.disk import sha256_of
+from filbert.encoder.shape import Shape
+from filbert.errors import CheckpointError, SettingsError, did_you_mean
+from filbert.settings import from_mapping
+from filbert.tasks import TASKS, Task
+from filbert.tokenizer import Tokenizer
+
+CONFIGS = ("config.json", "bert_config.json")
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+"""Where the weights may lie; the first that is there is read."""
+
+TOKENIZERS = ("tokenizer.json", "vocab.txt")
+CHECKSUMS = "checksums.json"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A model on disk. Made from any path; what is wrong in it is said when it is asked for.
+
+    Raises CheckpointError if `path` is no folder.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        """Accept a text for the path, and refuse what is no folder."""
+        object.__setattr__(self, "path", Path(self.path))
+        if not self.path.is_dir():
+            what = "a file" if self.path.exists() else "nothing"
+            raise CheckpointError(f"{self.path}: expected the folder of a model, there is {what}")
+
+    def __str__(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def config_file(self) -> Path:
+        """config.json, or bert_config.json of old. Raises CheckpointError if none is there."""
+        return self._first(CONFIGS, "the configuration")
+
+    def config(self) -> dict[str, Any]:
+        """The configuration as Hugging Face wrote it; nothing in it is checked."""
+        return read_table(self.config_file)
+
+    def shape(self) -> Shape:
+        """The sizes of the encoder. Raises CheckpointError naming file and field."""
+        return shape_of(self.config(), str(self.config_file))
+
+    def architecture(self) -> str:
+        """The class name of Hugging Face that the folder was saved under."""
+        return architecture_of(self.config(), str(self.config_file))
+
+    def labels(self) -> tuple[str, ...]:
+        """The labels by id, as config.json names them."""
+        return labels_of(self.config(), str(self.config_file))
+
+    def tokenizer(self) -> Tokenizer:
+        """The folder's own tokenizer.
+
+        Raises CheckpointError if there is none, or if it has more tokens than the embedding rows.
+        """
+        self._first(TOKENIZERS, "a tokenizer")
+        tokenizer = Tokenizer.load(self.path)
+        self.check_vocab(tokenizer, self.shape())
+        return tokenizer
+
+    def check_vocab(self, tokenizer: Tokenizer, shape: Shape) -> None:
+        """Refuse a tokenizer whose ids would point behind the embedding."""
+        if tokenizer.vocab_size > shape.vocab:
+            raise CheckpointError(
+                f"{self.path}: the tokenizer has {tokenizer.vocab_size:,} tokens, but vocab_size "
+                f"in config.json and the tensor embeddings.tokens.weight have {shape.vocab:,} rows"
+            )
+
+    def task(self) -> Task:
+        """What the model was trained for: task.json, else what Hugging Face's files say.
+
+        Raises CheckpointError naming file and field where that is unknown.
+        """
+        path = self.path / "task.json"
+        return self._own_task(path) if path.is_file() else self._their_task()
+
+    def scores(self) -> dict[str, Any]:
+        """The scores saved with the model; empty if there are none."""
+        return self._ours("scores")
+
+    def train(self) -> dict[str, Any]:
+        """What the run wrote about itself (settings, state); empty if there is none."""
+        return self._ours("train")
+
+    def weights_file(self) -> Path:
+        """The file of the weights, or the index of several. Raises CheckpointError if none."""
+        return self._first(WEIGHTS, "weights")
+
+    def weight_files(self) -> list[Path]:
+        """All files of the weights; those that an index names never lie outside of the folder."""
+        path = self.weights_file()
+        if path.suffix != ".json":
+            return [path]
+        table = read_table(path).get("weight_map")
+        if not isinstance(table, dict) or not table:
+            raise CheckpointError(f"{path}: weight_map: expected an object of tensors and files")
+        suffix = Path(path.name.removesuffix(".index.json")).suffix
+        files = []
+        for name in sorted({str(value) for value in table.values()}):
+            file = inside(self.path, name, f"{path}: weight_map")
+            if "/" in name or file.suffix != suffix:
+                raise CheckpointError(
+                    f"{path}: weight_map: {name!r:.80} is not a {suffix} file in the folder itself"
+                )
+            if not file.is_file():
+                raise CheckpointError(f"{path}: weight_map: {name!r:.80} is not there")
+            files.append(file)
+        return files
+
+    def is_complete(self) -> bool:
+        """Whether filbert saved the folder and all that it wrote is still there (not its bytes)."""
+        try:
+            return all(path.is_file() for path in self._checksums())
+        except CheckpointError:
+            return False
+
+    def verify(self) -> int:
+        """Compare every file with checksums.json; how many were (0 where there is no such file).
+
+        Raises CheckpointError naming the file that is missing or was changed.
+        """
+        if not (self.path / CHECKSUMS).is_file():
+            return 0
+        sums = self._checksums()
+        for path, expected in sums.items():
+            if not path.is_file():
+                raise CheckpointError(f"{path}: is missing; {CHECKSUMS} names it")
+            if sha256_of(path) != expected:
+                raise CheckpointError(
+                    f"{path}: damaged: its SHA-256 is not the one that {CHECKSUMS} has"
+                )
+        return len(sums)
+
+    def _checksums(self) -> dict[Path, str]:
+        path = self.path / CHECKSUMS
+        return {
+            inside(self.path, name, str(path)): str(value)
+            for name, value in sorted(read_ours(path, "sha256").items())
+        }
+
+    def _first(self, names: tuple[str, ...], what: str) -> Path:
+        for name in names:
+            if (self.path / name).is_file():
+                return self.path / name
+        raise CheckpointError(f"{self.path}: expected {what} ({' or '.join(names)}), found none")
+
+    def _ours(self, name: str) -> dict[str, Any]:
+        path = self.path / f"{name}.json"
+        return read_ours(path, name) if path.is_file() else {}
+
+    def _own_task(self, path: Path) -> Task:
+        table = read_ours(path, "task")
+        name, settings = table.get("name"), table.get("settings")
+        if not isinstance(name, str) or name not in TASKS:
+            raise CheckpointError(
+                f"{path}: task {name!r:.80} is unknown{did_you_mean(str(name), TASKS)}; "
+                f"known: {', '.join(TASKS)}"
+            )
+        if not isinstance(settings, dict):
+            raise CheckpointError(f"{path}: settings: expected an object")
+        task = self._make(name, settings, str(path))
+        labels = getattr(task, "labels", None)
+        if labels is not None and labels != self.labels():
+            raise CheckpointError(f"{path}: labels are not those of id2label in config.json")
+        return task
+
+    def _their_task(self) -> Task:
+        config, where = self.config(), str(self.config_file)
+        name = ARCHITECTURES[architecture_of(config, where)].task
+        longest = shape_of(config, where).max_positions
+        if name == "classify":
+            kind = config.get("problem_type")
+            labels = labels_of(config, where)
+            if kind not in (None, "single_label_classification") or len(labels) < 2:
+                raise CheckpointError(
+                    f"{where}: problem_type {kind!r:.80} with {len(labels)} labels: only "
+                    "'single_label_classification' with two labels or more is known"
+                )
+            return self._make(name, {"labels": labels, "max_tokens": longest}, where)
+        settings: dict[str, Any] = {"max_tokens": longest}
+        if name == "embed":
+            settings |= {"pooling": "mean", "normalise": False}
+            sentence = read_sentence_settings(self.path)
+            if sentence:
+                settings |= {"pooling": sentence.pooling, "normalise": sentence.normalise}
+                settings["max_tokens"] = min(longest, sentence.max_tokens or longest)
+        return self._make(name, settings, where)
+
+    def _make(self, name: str, settings: dict[str, Any], where: str) -> Task:
+        try:
+            task: Task = from_mapping(settings, TASKS[name], where)
+        except SettingsError as error:
+            message = str(error).removeprefix(f"{where}: ")
+            raise CheckpointError(f"{where}: {message}") from error
+        return task

@@ -1,0 +1,161 @@
+"""A model → a folder that transformers and sentence-transformers open, too; whole or not at all.
+
+numpy only: what is saved are arrays by our names, from whatever engine.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from filbert.checkpoint.card import Card, write_card
+from filbert.checkpoint.config import config_of
+from filbert.checkpoint.folder import CHECKSUMS, Folder
+from filbert.checkpoint.json_files import inside, write_bytes, write_json, write_ours
+from filbert.checkpoint.names import SAVED_AS
+from filbert.checkpoint.rename import to_theirs
+from filbert.checkpoint.sentence_folder import sentence_files
+from filbert.checkpoint.tensors import write_tensors
+from filbert.disk import atomic_folder, sha256_of
+from filbert.encoder.shape import Shape
+from filbert.errors import CheckpointError, FilbertError, SettingsError
+from filbert.settings import to_mapping
+from filbert.tasks import Task
+from filbert.tokenizer import Tokenizer
+
+CARD = "README.md"
+UNCHANGED = "; nothing was changed there"
+
+Extra = bytes | Path | Mapping[str, np.ndarray]
+"""The content of one more file: its bytes, a file to copy, or arrays for a .safetensors file."""
+
+
+def save(
+    path: Path | str,
+    model_tensors: Mapping[str, np.ndarray],
+    *,
+    shape: Shape,
+    task: Task,
+    tokenizer: Tokenizer | None,
+    train: Mapping[str, Any] | None = None,
+    scores: Mapping[str, Any] | None = None,
+    card: Card | None = None,
+    extra_files: Mapping[str, Extra] | None = None,
+    replace: bool = False,
+) -> Folder:
+    """Write a model folder: everything, flushed to the disk, or nothing.
+
+    model_tensors: arrays by our names (encoder.*, head.*), exactly those of the task's model.
+    train, scores: plain JSON values, kept as train.json and scores.json.
+    card: what README.md says beyond shape, task and scores (data, licences).
+    extra_files: more files by their path in the folder, e.g. "optimizer/state.safetensors".
+    replace: put it in the place of a folder that filbert saved whole; never of anything else.
+
+    Raises CheckpointError naming file or tensor where something does not fit or the disk refuses,
+    SettingsError where a folder is there already; what was there stays as it was.
+    """
+    path = Path(path)
+    _check_place(path, replace)
+    if tokenizer is not None and tokenizer.vocab_size > shape.vocab:
+        raise CheckpointError(
+            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, but the tensor "
+            f"embeddings.tokens.weight (shape.vocab) has {shape.vocab:,} rows"
+        )
+    architecture = SAVED_AS.get(task.name)
+    if architecture is None:
+        raise CheckpointError(
+            f"{path}: the task {task.name!r} has no form on disk; known: {', '.join(SAVED_AS)}"
+        )
+    labels = tuple(getattr(task, "labels", ()))
+    tensors = to_theirs(model_tensors, shape, architecture, len(labels), str(path))
+    pad_id = tokenizer.special_ids.pad if tokenizer is not None else 0
+    try:
+        with atomic_folder(path, replace=replace) as draft, _as_goal(draft, path):
+            config = config_of(shape, architecture, labels=labels, pad_id=pad_id)
+            write_json(draft / "config.json", config)
+            write_tensors(draft / "model.safetensors", tensors)
+            if tokenizer is not None:
+                tokenizer.save(draft)
+            _write_task(draft, task, shape)
+            for name, content in (("train", train), ("scores", scores)):
+                if content is not None:
+                    write_ours(draft / f"{name}.json", name, content)
+            for name, extra in (extra_files or {}).items():
+                _write_extra(inside(draft, name, "extra_files"), name, extra)
+            text = write_card(
+                card or Card(),
+                shape=shape,
+                task=task.name,
+                settings=to_mapping(task),
+                scores=scores,
+            )
+            write_bytes(draft / CARD, text.encode("utf-8"))
+            _write_checksums(draft)
+    except (CheckpointError, SettingsError):
+        raise
+    except FilbertError as error:
+        raise CheckpointError(str(error)) from error
+    return Folder(path)
+
+
+@contextlib.contextmanager
+def _as_goal(draft: Path, goal: Path) -> Iterator[None]:
+    """Messages name the folder that was asked for, not the draft, which is gone by then."""
+    try:
+        yield
+    except FilbertError as error:
+        message = str(error).replace(str(draft), str(goal))
+        raise CheckpointError(f"{message.removesuffix(UNCHANGED)}{UNCHANGED}") from error
+
+
+def _check_place(path: Path, replace: bool) -> None:
+    if not replace or not path.exists():
+        return
+    if not path.is_dir() or (any(path.iterdir()) and not Folder(path).is_complete()):
+        raise CheckpointError(
+            f"{path}: is not a whole folder that filbert saved, so it is not replaced; "
+            "remove it, or name another place"
+        )
+
+
+def _write_task(draft: Path, task: Task, shape: Shape) -> None:
+    settings = to_mapping(task)
+    write_ours(draft / "task.json", "task", {"name": task.name, "settings": settings})
+    if task.name == "embed":
+        files = sentence_files(
+            pooling=settings["pooling"],
+            normalise=settings["normalise"],
+            max_tokens=min(task.max_tokens, shape.max_positions),
+            width=shape.width,
+        )
+        for name, value in files.items():
+            write_json(draft / name, value)
+
+
+def _write_extra(path: Path, name: str, content: Extra) -> None:
+    if path.exists():
+        raise CheckpointError(f"extra_files: {name!r} is a name that the folder itself uses")
+    if isinstance(content, bytes):
+        write_bytes(path, content)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copyfile(content, path)
+        else:
+            write_tensors(path, content)
+    except OSError as error:
+        raise CheckpointError(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def _write_checksums(draft: Path) -> None:
+    """The card is left out: people may write in it."""
+    sums = {
+        file.relative_to(draft).as_posix(): sha256_of(file)
+        for file in sorted(draft.rglob("*"))
+        if file.is_file() and file != draft / CARD
+    }
+    write_ours(draft / CHECKSUMS, "sha256", sums)

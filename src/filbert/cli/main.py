@@ -1,0 +1,84 @@
+"""From the words of a command line to the verb that does the work."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+
+from filbert.cli.output import complain
+from filbert.errors import FilbertError
+
+VERBS = {
+    "quickstart": "the whole way once: raw text to a useful BERT, in minutes",
+    "corpus": "text files → clean documents (Parquet) and a report",
+    "vocab": "documents → a WordPiece tokenizer",
+    "shards": "documents and a tokenizer → token shards",
+    "show": "look at shards: documents, or what pre-training would see",
+    "pretrain": "shards → a pre-trained model",
+    "finetune": "examples and a model → a model that does a task",
+    "evaluate": "scores of models on labelled data",
+    "predict": "a model's answers for a file, or for standard input",
+    "fill-mask": "the likeliest words for each [MASK] of a text",
+    "embed": "texts → vectors (.npy)",
+    "doctor": "versions, device, threads; what is missing and how to get it",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code: 0 done, 1 an error that was said, 2 wrong use, 130 stopped."""
+    _settle_environment()
+    options = _parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except FilbertError as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`filbert … | head`); Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _settle_environment() -> None:
+    """Settings that libraries read when they are imported, unless the user has set them.
+
+    OMP_WAIT_POLICY: threads that spin while they wait take the very core that they wait for as soon
+    as anything else runs on the machine: training became ten times slower (docs/log.md).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; only the verb that is asked for is imported."""
+    from rich_argparse import RichHelpFormatter
+
+    parser = argparse.ArgumentParser(
+        prog="filbert",
+        description="BERT in a nutshell: from raw text to a useful model.",
+        formatter_class=RichHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"filbert {version('filbert')}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(
+            name, help=summary, description=summary, formatter_class=RichHelpFormatter
+        )
+        if name == asked:
+            module = _verb(name)
+            module.add_arguments(verb)
+            verb.set_defaults(run=module.run)
+    return parser
+
+
+def _verb(name: str) -> ModuleType:
+    return importlib.import_module(f"filbert.cli.verbs.{name.replace('-', '_')}")

@@ -1,0 +1,44 @@
+"""Options that several verbs share, so that they are spelt alike everywhere."""
+
+import argparse
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """--quiet."""
+    parser.add_argument("--quiet", action="store_true", help="say nothing but the result")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """--device."""
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="auto (a GPU if any), cpu, cuda, cuda:N"
+    )
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """--set, many times."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one setting of the recipe, e.g. train.peak_lr=3e-4; may be repeated",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="answer in JSON, one object a line")
+
+
+def add_text_reading(parser: argparse.ArgumentParser) -> None:
+    """--split and --text-field."""
+    parser.add_argument(
+        "--split",
+        choices=("file", "blank", "line"),
+        default="file",
+        help="what a document of a plain text file is: the file, what blank lines part, or a line",
+    )
+    parser.add_argument(
+        "--text-field", default="text", metavar="NAME", help="the field of JSON lines with the text"
+    )

@@ -1,0 +1,72 @@
+"""filbert predict."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filbert.cli.options import add_device, add_json
+from filbert.cli.output import say, say_json
+from filbert.errors import DataError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="examples (.jsonl, .tsv, .csv) or a text a line (.txt); none: standard input, a text "
+        "a line",
+    )
+    add_device(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer each text, as the model's task answers."""
+    from filbert.engine import open_model
+
+    model = open_model(options.model, device=options.device)
+    texts = _texts(options.file)
+    if not texts:
+        raise DataError(f"{options.file or 'standard input'}: expected at least one text, got none")
+    ways: dict[str, Callable[[list[Any]], Any]] = {
+        "classify": model.classify,
+        "pretrain": model.fill_mask,
+        "embed": model.embed,
+    }
+    answers = ways[model.task.name](texts)
+    for text, answer in zip(texts, answers, strict=True):
+        shown = text if isinstance(text, str) else " ".join(text)
+        if options.json:
+            say_json(
+                {"text": text, "answer": answer.tolist() if hasattr(answer, "tolist") else answer}
+            )
+        elif isinstance(answer, tuple):
+            say(f"{' | '.join(map(str, answer))}\t{shown}")
+        else:
+            say(f"{answer}\t{shown}")
+    return 0
+
+
+def _texts(file: Path | None) -> list[Any]:
+    if file is None:
+        try:
+            raw = sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise DataError(f"standard input:{line}: expected UTF-8 text") from error
+        return [line for line in raw.splitlines() if line.strip()]
+    from filbert.files import read_texts
+    from filbert.tasks import read_examples
+
+    if file.name.removesuffix(".gz").endswith(".txt"):
+        return [text.text for text in read_texts(file, split="line")]
+    return [
+        example["text"] if example.get("pair") is None else (example["text"], example["pair"])
+        for example in read_examples(file)
+    ]

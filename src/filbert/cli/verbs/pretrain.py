@@ -1,0 +1,44 @@
+"""filbert pretrain."""
+
+import argparse
+from pathlib import Path
+
+from filbert.cli.options import add_device, add_quiet, add_set
+from filbert.cli.output import progress_for, say
+from filbert.progress import show_figures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a .toml file, or the name of one of filbert's own"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="SHARDS")
+    parser.add_argument("--dev", type=Path, metavar="SHARDS", help="to score on; else split off")
+    parser.add_argument("--start", metavar="MODEL", help="go on from this model")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN")
+    parser.add_argument("--minutes", type=float, metavar="M", help="the budget; also --set train.…")
+    add_set(parser)
+    add_device(parser)
+    add_quiet(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, or go on where the run stands."""
+    from filbert.train import pretrain
+
+    settings = list(options.set)
+    if options.minutes is not None:
+        settings.append(f"train.minutes={options.minutes}")
+    folder = pretrain(
+        options.data,
+        options.out,
+        plan=options.recipe,
+        start=options.start,
+        dev=options.dev,
+        settings=settings,
+        device=options.device,
+        progress=progress_for(options.quiet),
+    )
+    say(f"{folder}: {show_figures(folder.scores())}")
+    return 0

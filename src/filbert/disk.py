@@ -1,0 +1,146 @@
+"""Writing so that nothing is lost: a file or a folder is there whole, or not at all.
+
+Everything is written under a name beside its goal, flushed to the disk and renamed. A crash leaves
+at most a `.tmp-…` neighbour, which the next writer of the same goal removes.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filbert.errors import FilbertError, SettingsError
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make the disk hold what was written (fsync), for a file or for a folder's list of names."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(goal: Path, error: OSError) -> Exception:
+    """What to say of a system's error; one about another file is that file's own."""
+    named = error.filename
+    if (
+        named is not None
+        and goal.parent != Path(os.fsdecode(named)).parent
+        and (not any(part.startswith(".tmp-") for part in Path(os.fsdecode(named)).parts))
+    ):
+        return error
+    return FilbertError(
+        f"{goal} could not be written: {error.strerror or error}; nothing was changed there"
+    )
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; on success it becomes `path`, on error it is removed.
+
+    Raises FilbertError, naming `path`, where the system refuses to write (disk full, no rights).
+    """
+    goal = Path(path)
+    draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
+    try:
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        _flush(draft)
+        draft.replace(goal)
+        _flush(goal.parent)
+    except OSError as error:
+        said = _cannot_write(goal, error)
+        if said is error:
+            raise
+        raise said from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder to fill; on success it becomes `path`, on error it is removed.
+
+    An existing folder that holds anything is an error unless `replace` is given; then it goes only
+    when the new one is complete. Raises SettingsError for that, FilbertError where the system
+    refuses to write.
+    """
+    goal = Path(path)
+    if goal.parent.is_dir():
+        remove_drafts(goal)
+    if not replace and (goal.is_file() or (goal.is_dir() and any(goal.iterdir()))):
+        raise SettingsError(f"{goal} is there already; name another place, or remove it first")
+    draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
+    try:
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
+        yield draft
+        for file in sorted(draft.rglob("*")):
+            _flush(file)
+        _flush(draft)
+        if goal.exists():
+            _swap(draft, goal)
+        else:
+            draft.rename(goal)
+        _flush(goal.parent)
+    except OSError as error:
+        said = _cannot_write(goal, error)
+        if said is error:
+            raise
+        raise said from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _swap(draft: Path, goal: Path) -> None:
+    """Put draft in goal's place; the old folder goes last."""
+    old = goal.with_name(f".tmp-old-{os.getpid()}-{goal.name}")
+    goal.rename(old)
+    try:
+        draft.rename(goal)
+    except OSError:
+        old.rename(goal)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_drafts(goal: Path) -> None:
+    """Remove what a killed writer of `goal` left behind; other processes' live drafts stay.
+
+    A writer that was killed between its two renames has left the old folder aside and nothing in
+    its place: that one comes back.
+    """
+    pattern = re.compile(rf"\.tmp-(old-)?(\d+)-{re.escape(goal.name)}")
+    for draft in sorted(goal.parent.iterdir()):
+        match = pattern.fullmatch(draft.name)
+        if not match or (int(match[2]) != os.getpid() and _alive(int(match[2]))):
+            continue
+        if match[1] and not goal.exists():
+            draft.rename(goal)
+        elif draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
+            draft.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

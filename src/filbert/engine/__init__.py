@@ -1,0 +1,30 @@
+"""Fast answers: batching and back ends."""
+
+from typing import TYPE_CHECKING, Any
+
+from filbert.engine.answers import Attention, FilledMask, Guess
+from filbert.engine.engine import Engine
+from filbert.engine.predictor import BATCH_TOKENS, Predictor, open_model
+
+if TYPE_CHECKING:
+    from filbert.engine.evaluating import evaluate
+
+__all__ = [
+    "BATCH_TOKENS",
+    "Attention",
+    "Engine",
+    "FilledMask",
+    "Guess",
+    "Predictor",
+    "evaluate",
+    "open_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`evaluate` runs the torch back end, so it is loaded when it is first asked for."""
+    if name != "evaluate":
+        raise AttributeError(f"module 'filbert.engine' has no attribute {name!r}")
+    from filbert.engine.evaluating import evaluate
+
+    return evaluate

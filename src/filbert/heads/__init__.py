@@ -1,0 +1,31 @@
+"""The layers on top of the network and their losses, one per task."""
+
+from filbert.encoder.encoder import Encoder
+from filbert.heads.classify import ClassifyHead
+from filbert.heads.embed import EmbedHead
+from filbert.heads.head import Head, Loss, Model
+from filbert.heads.pretrain import PretrainHead
+from filbert.tasks import Task
+
+HEADS: dict[str, type[Head]] = {
+    "pretrain": PretrainHead,
+    "classify": ClassifyHead,
+    "embed": EmbedHead,
+}
+
+
+def build_model(encoder: Encoder, task: Task) -> Model:
+    """An encoder with a fresh head for the task."""
+    return Model(encoder, HEADS[task.name].build(encoder, task))
+
+
+__all__ = [
+    "HEADS",
+    "ClassifyHead",
+    "EmbedHead",
+    "Head",
+    "Loss",
+    "Model",
+    "PretrainHead",
+    "build_model",
+]

@@ -1,0 +1,101 @@
+"""The layers on top of the network and their losses, one per task."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from filbert.batch import Array, Packed
+from filbert.device import Device
+from filbert.encoder.encoder import Encoder
+from filbert.encoder.tensors import PackedTensors, to_tensors
+from filbert.errors import SettingsError
+from filbert.tasks import Run, Task
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as a sum and the number of things summed.
+
+    The loop divides by the count of the whole step, over micro-batches and ranks, so that the
+    result does not depend on how a step is cut.
+    """
+
+    total: Float[Tensor, ""]
+    count: int
+
+
+class Head(nn.Module, ABC):
+    """What a task puts on top of the encoder.
+
+    dropout_fraction  of what the head drops in training, where it drops anything
+    """
+
+    dropout_fraction: float = 0.0
+
+    @classmethod
+    @abstractmethod
+    def build(cls, encoder: Encoder, task: Task) -> "Head":
+        """A fresh head for this encoder and task."""
+
+    @abstractmethod
+    def forward(
+        self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors
+    ) -> dict[str, Tensor]:
+        """The outputs that the task's `decode` reads."""
+
+    def loss(
+        self, outputs: dict[str, Tensor], targets: dict[str, Tensor], peers: Any = None
+    ) -> Loss:
+        """The loss of a batch. peers: passed by the loop to heads that look across GPUs."""
+        raise SettingsError(f"{type(self).__name__} has nothing to learn: it has no loss")
+
+
+class Model(nn.Module):
+    """An encoder and a head on it.
+
+    fresh  names of the parts that were drawn anew because the checkpoint had none
+    """
+
+    def __init__(self, encoder: Encoder, head: Head):
+        """Join the two."""
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.fresh: list[str] = []
+
+    def forward(self, packed: PackedTensors) -> dict[str, Tensor]:
+        """The head's outputs."""
+        outputs: dict[str, Tensor] = self.head(self.encoder(packed), packed)
+        return outputs
+
+    def loss(self, packed: PackedTensors, peers: Any = None) -> Loss:
+        """The loss of a batch that carries targets."""
+        return self.head.loss(self(packed), packed.targets, peers)
+
+    def set_dropout(
+        self, dropout_fraction: float | None, attention_dropout_fraction: float = 0.0
+    ) -> None:
+        """How much is dropped in training; None leaves what the shape says."""
+        self.encoder.attention_dropout_fraction = attention_dropout_fraction
+        if dropout_fraction is not None:
+            self.encoder.dropout_fraction = dropout_fraction
+            self.head.dropout_fraction = dropout_fraction
+
+    def runner(self, device: Device, precision: str = "auto") -> Run:
+        """A function pack → outputs in numpy, without gradients and dropout.
+
+        train scores its dev set by it and the engine answers by it: one path, the same numbers.
+        """
+
+        def run(packed: Packed) -> dict[str, Array]:
+            if self.training:
+                self.eval()
+            with torch.inference_mode(), device.autocast(precision):
+                outputs = self(to_tensors(packed, self.encoder.shape, device.name))
+                return {name: value.float().cpu().numpy() for name, value in outputs.items()}
+
+        return run

@@ -1,0 +1,53 @@
+"""The masked-language-model head (Devlin et al. 2019; its code's get_masked_lm_output)."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from filbert.encoder.encoder import Encoder, initialise
+from filbert.encoder.tensors import PackedTensors
+from filbert.heads.head import Head, Loss
+from filbert.tasks import Task
+
+
+class PretrainHead(Head):
+    """A layer and a norm, then the token embedding turned round, plus a bias for each token.
+
+    Only the places in targets["positions"] are read: the product with the vocabulary is the dearest
+    of all, and 85 % of it would be thrown away.
+    """
+
+    def __init__(self, embedding: nn.Embedding, norm_epsilon: float):
+        """Make the head; `embedding` stays the encoder's own."""
+        super().__init__()
+        vocab, width = embedding.weight.shape
+        self.transform = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, norm_epsilon)
+        self.bias = nn.Parameter(torch.zeros(vocab))
+        # In a tuple, so that torch does not count the encoder's weight as this head's own.
+        self._tied = (embedding,)
+        initialise(self)
+
+    @classmethod
+    def build(cls, encoder: Encoder, task: Task) -> "PretrainHead":
+        """A fresh head, tied to the encoder's token embedding."""
+        return cls(encoder.embeddings.tokens, encoder.shape.norm_epsilon)
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors
+    ) -> dict[str, Tensor]:
+        """logits [masked, vocab]."""
+        places = hidden.index_select(0, packed.targets["positions"])
+        inner = self.norm(functional.gelu(self.transform(places)))
+        return {"logits": functional.linear(inner, self._tied[0].weight, self.bias)}
+
+    def loss(
+        self, outputs: dict[str, Tensor], targets: dict[str, Tensor], peers: Any = None
+    ) -> Loss:
+        """Cross-entropy of the hidden tokens, summed."""
+        labels = targets["labels"]
+        total = functional.cross_entropy(outputs["logits"].float(), labels, reduction="sum")
+        return Loss(total, len(labels))

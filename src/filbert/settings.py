@@ -1,0 +1,141 @@
+"""TOML and JSON ↔ frozen dataclasses: the mechanism only; what the settings mean stands elsewhere.
+
+Types are checked by msgspec. msgspec lets unknown keys of dataclasses pass, so they are looked for
+here first, and named with the nearest known one.
+"""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from filbert.disk import atomic_file
+from filbert.errors import SettingsError, did_you_mean
+
+T = TypeVar("T")
+
+
+def from_mapping(mapping: Mapping[str, Any], kind: type[T], where: str = "settings") -> T:
+    """Build a settings value of type `kind`; unknown keys and wrong types are SettingsErrors.
+
+    where: what the message names as the source, e.g. the file.
+    """
+    _refuse_unknown(mapping, kind, where, "")
+    try:
+        return msgspec.convert(dict(mapping), kind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def to_mapping(value: Any) -> Any:
+    """Any value of ours as plain dictionaries, lists, numbers and texts, ready for JSON."""
+    return msgspec.to_builtins(value)
+
+
+def load_settings(path: Path | str, kind: type[T]) -> T:
+    """Read a .toml or .json file into settings of type `kind`.
+
+    Raises SettingsError naming the file and, where known, line and field.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        if path.suffix == ".toml":
+            mapping = tomllib.loads(raw.decode("utf-8"))
+        elif path.suffix == ".json":
+            mapping = msgspec.json.decode(raw)
+        else:
+            raise SettingsError(f"{path}: settings are .toml or .json files")
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid {path.suffix[1:].upper()}: {error}") from error
+    if not isinstance(mapping, dict):
+        raise SettingsError(f"{path}: expected a table of settings, got {type(mapping).__name__}")
+    return from_mapping(mapping, kind, str(path))
+
+
+def save_settings(value: Any, path: Path | str) -> None:
+    """Write settings as .toml or .json, whole or not at all. What is None is left out of TOML."""
+    path = Path(path)
+    mapping = to_mapping(value)
+    if path.suffix == ".toml":
+        import tomli_w
+
+        raw = tomli_w.dumps(_without_none(mapping)).encode("utf-8")
+    elif path.suffix == ".json":
+        raw = msgspec.json.format(msgspec.json.encode(mapping, order="sorted"), indent=2) + b"\n"
+    else:
+        raise SettingsError(f"{path}: settings are .toml or .json files")
+    with atomic_file(path) as draft:
+        draft.write_bytes(raw)
+
+
+def override(value: T, changes: Sequence[str]) -> T:
+    """Settings with some fields changed: `["train.peak_lr=3e-4", "task.name=classify"]`.
+
+    The right side is read as TOML where it is valid TOML (numbers, booleans, lists, quoted texts),
+    else as plain text; `none` empties an optional field. Raises SettingsError for an unknown field.
+    """
+    mapping = to_mapping(value)
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {change}: expected NAME=VALUE, e.g. train.peak_lr=3e-4")
+        *parents, leaf = name.strip().split(".")
+        table = mapping
+        for parent in parents:
+            inner = table.get(parent)
+            if not isinstance(inner, dict):
+                raise SettingsError(
+                    f"--set {change}: no table {parent!r}{did_you_mean(parent, table)}"
+                )
+            table = inner
+        table[leaf] = _parse(text.strip())
+    return from_mapping(mapping, type(value), "--set " + " ".join(changes))
+
+
+def _parse(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _refuse_unknown(mapping: Mapping[str, Any], kind: Any, where: str, prefix: str) -> None:
+    if not dataclasses.is_dataclass(kind):
+        return
+    types_of = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind) if field.init]
+    for key, inner in mapping.items():
+        if key not in names:
+            raise SettingsError(
+                f"{where}: unknown setting {prefix + str(key)!r}{did_you_mean(str(key), names)} "
+                f"(known: {', '.join(names)})"
+            )
+        if isinstance(inner, Mapping):
+            for option in _options(types_of[key]):
+                _refuse_unknown(inner, option, where, f"{prefix}{key}.")
+
+
+def _options(kind: Any) -> list[Any]:
+    """The members of a union, or the type itself."""
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        return [option for option in typing.get_args(kind) if option is not type(None)]
+    return [kind]

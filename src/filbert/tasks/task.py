@@ -1,0 +1,167 @@
+"""What can be learnt, in plain numbers: the interface of every task.
+
+A task knows nothing of networks, loops, optimizers or ranks. It is a frozen dataclass whose fields
+are its settings (they are what task.json holds), plus the tokenizer that it is bound to.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from filbert.batch import Array, Packed, Row, batches_by_tokens
+from filbert.errors import DataError, SettingsError
+from filbert.tasks.windows import text_rows
+from filbert.tokenizer import Tokenizer
+
+Example = Mapping[str, Any]
+Outputs = Mapping[str, Array]
+Scores = dict[str, float]
+Run = Callable[[Packed], Outputs]
+RunAll = Callable[[Iterable[Packed]], Iterator[Outputs]]
+
+SCORE_TOKENS = 8192
+"""Tokens of a batch where a set is scored: training and `evaluate` alike, so the numbers agree."""
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """Examples → rows → batches; outputs → answers; answers → scores.
+
+    max_tokens  the longest row that the task makes, special tokens included
+    """
+
+    name: ClassVar[str]
+    main_score: ClassVar[str]
+    max_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no rows."""
+        if self.max_tokens < 4:
+            raise SettingsError(f"task.max_tokens must be at least 4; got {self.max_tokens}")
+
+    def with_tokenizer(self, tokenizer: Tokenizer) -> Self:
+        """This task, able to read text."""
+        bound = dataclasses.replace(self)
+        object.__setattr__(bound, "_tokenizer", tokenizer)
+        return bound
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the task is bound to; SettingsError if there is none."""
+        tokenizer: Tokenizer | None = getattr(self, "_tokenizer", None)
+        if tokenizer is None:
+            raise SettingsError(f"the task {self.name} has no tokenizer; use with_tokenizer")
+        return tokenizer
+
+    def rows(self, example: Example) -> list[Row]:
+        """One example ({"text"} or {"text", "pair"}) as rows; a long text becomes windows."""
+        return self.rows_of([example])[0]
+
+    def rows_of(self, examples: Sequence[Example]) -> list[list[Row]]:
+        """The rows of each example; all texts are tokenised in one go."""
+        texts = [str(example[part]) for example in examples for part in _parts(example)]
+        encoded = iter(self.tokenizer.encode_batch(texts, specials=False))
+        return [
+            text_rows(
+                self.tokenizer,
+                *[next(encoded) for _ in _parts(example)],
+                max_tokens=self.max_tokens,
+                labels=self.labels_of(example),
+            )
+            for example in examples
+        ]
+
+    def labels_of(self, example: Example) -> Array | None:
+        """What a row keeps of an example's label; None where the task has no use for one."""
+        return None
+
+    @abstractmethod
+    def batch(self, rows: Sequence[Row], seed: int, epoch: int) -> Packed:
+        """Rows packed, with the targets that the task's head learns from.
+
+        All that is random comes from (seed, epoch) and each row's origin.
+        """
+
+    @abstractmethod
+    def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
+        """What the head gave → one answer a sequence."""
+
+    @abstractmethod
+    def references(self, packed: Packed) -> list[Any]:
+        """The right answers of a pack, one a sequence."""
+
+    @abstractmethod
+    def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
+        """Answers against the right ones."""
+
+    def merge(self, answers: Sequence[Any]) -> Any:
+        """The answers of one example's windows → its answer."""
+        if len(answers) != 1:
+            raise DataError(f"the task {self.name} cannot join the answers of several windows")
+        return answers[0]
+
+
+def _parts(example: Example) -> tuple[str, ...]:
+    return ("text",) if example.get("pair") is None else ("text", "pair")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers and, where the rows have labels, the references and scores.
+
+    answers     one an example, in the order of the examples
+    """
+
+    answers: list[Any]
+    references: list[Any]
+    scores: Scores
+
+
+def answer_rows(
+    task: Task,
+    groups: Sequence[Sequence[Row]],
+    run_all: RunAll,
+    *,
+    batch_tokens: int = SCORE_TOKENS,
+    seed: int = 0,
+    batch: Callable[[Sequence[Row]], Packed] | None = None,
+    labelled: bool = True,
+    each: Callable[[int], None] | None = None,
+) -> Answered:
+    """Answer examples, each given as its rows; score them where they are labelled.
+
+    train scores a dev set and `evaluate` a Folder by this one function: same batches, same numbers.
+
+    run_all  packs → outputs, in their order; may work ahead on several threads
+    batch    how rows become a pack; None: the task's own way, in epoch 0
+    each     called with the rows of every batch that is done, for progress
+    """
+    make = batch or (lambda rows: task.batch(rows, seed, 0))
+    rows = [row for group in groups for row in group]
+    answers: list[Any] = [None] * len(rows)
+    references: list[Any] = [None] * len(rows)
+    packs: deque[tuple[Array, Packed]] = deque()
+
+    def packed_rows() -> Iterator[Packed]:
+        for indices in batches_by_tokens([len(row) for row in rows], batch_tokens):
+            packs.append((indices, make([rows[index] for index in indices])))
+            yield packs[-1][1]
+
+    for outputs in run_all(packed_rows()):
+        indices, packed = packs.popleft()
+        for index, answer in zip(indices, task.decode(outputs, packed), strict=True):
+            answers[index] = answer
+        if labelled:
+            for index, reference in zip(indices, task.references(packed), strict=True):
+                references[index] = reference
+        if each:
+            each(len(indices))
+    merged, right, place = [], [], 0
+    for group in groups:
+        merged.append(task.merge(answers[place : place + len(group)]))
+        right.append(references[place])
+        place += len(group)
+    return Answered(merged, right, task.score(merged, right) if labelled and merged else {})

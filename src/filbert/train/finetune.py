@@ -1,0 +1,145 @@
+"""Fine-tuning: examples and a pre-trained model → a Folder that does a task."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from filbert.batch import Row
+from filbert.checkpoint import Card, Folder, find_folder, load
+from filbert.device import pick_device
+from filbert.encoder import Encoder
+from filbert.errors import DataError, SettingsError
+from filbert.heads import build_model
+from filbert.progress import Progress, quiet
+from filbert.tasks import Example, Task, read_examples
+from filbert.train.loop import Job
+from filbert.train.plan import Plan, Training
+from filbert.train.run import RunFolder
+from filbert.train.sources import RowList
+from filbert.train.starting import chosen_plan, follow, run_recipe
+
+Examples = Path | str | Sequence[Example]
+
+FINETUNE = Plan(
+    name="fine-tuning",
+    train=Training(epochs=3, batch_tokens=2048, peak_lr=5e-5, warmup_fraction=0.1),
+)
+"""What is used where no plan is given: the middle of the paper's ranges (A.3)."""
+
+
+def finetune(
+    task: str,
+    train: Examples,
+    out: Path | str,
+    *,
+    start: Folder | Path | str,
+    dev: Examples | None = None,
+    plan: Plan | Path | str = FINETUNE,
+    fresh: bool = False,
+    settings: Sequence[str] = (),
+    card: Card | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Folder:
+    """Put the task's head on a pre-trained model and train both; the Folder of the last step.
+
+    task      a key of TASKS that has something to learn from examples: "classify"
+    train     examples ({"text", "pair", "label"}), or a file of them (JSONL, TSV, CSV)
+    out       the run's folder; a run that was stopped goes on where it stood
+    start     the model to begin with
+    dev       examples to score; None: a tenth is split off by the seed, and said so
+    fresh     draw all weights anew, to see what pre-training is worth
+
+    Raises SettingsError, DataError, CheckpointError for what does not fit; KeyboardInterrupt after
+    saving where it was asked to stop.
+    """
+    progress = progress or quiet()
+    made = chosen_plan(plan, settings)
+    begin = find_folder(start)
+    examples = _examples(train, progress)
+    if dev is None:
+        examples, scored = _split(examples, made.train.seed)
+        progress.note(f"no dev set given: {len(scored):,} examples split off")
+    else:
+        scored = _examples(dev, progress)
+    bound = _bind(task, made, examples, begin)
+    groups = bound.rows_of(examples)
+    source = RowList([row for group in groups for row in group])
+    dev_groups = bound.rows_of(scored)
+    _say_what_is_long(groups, bound, progress)
+    run = RunFolder(out)
+    recipe = run_recipe(f"finetune {task}", made, source.digest(), f"{begin} fresh={fresh}")
+    dev_rows = [row for group in dev_groups for row in group]
+    run.claim({**recipe, "dev": RowList(dev_rows).digest() if dev_rows else ""})
+    picked = pick_device(device)
+    newest = run.newest()
+    torch.manual_seed(made.train.seed)
+    if newest is None and fresh:
+        model = build_model(Encoder(begin.shape()), bound)
+    else:
+        model = load(newest or begin, task=bound)
+        if model.fresh and newest is None:
+            progress.note(f"drawn anew, not in {begin}: {', '.join(model.fresh)}")
+    model.set_dropout(made.train.dropout_fraction, made.train.attention_dropout_fraction)
+    model.to(picked.name)
+    job = Job(
+        model=model,
+        task=bound,
+        source=source,
+        dev=dev_groups,
+        settings=made.train,
+        device=picked,
+        run=run,
+        card=card or Card(),
+    )
+    return follow(job, f"fine-tuning {task}", progress)
+
+
+def _examples(given: Examples, progress: Progress) -> list[Example]:
+    if isinstance(given, str | Path):
+        return list(read_examples(given, progress.note))
+    return list(given)
+
+
+def _split(examples: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    if len(examples) < 2:
+        raise DataError(f"{len(examples)} examples are too few to split a dev set off; give dev=")
+    order = np.random.default_rng(seed).permutation(len(examples)).tolist()
+    size = max(1, len(examples) // 10)
+    return [examples[i] for i in sorted(order[size:])], [examples[i] for i in sorted(order[:size])]
+
+
+def _bind(name: str, plan: Plan, examples: list[Example], start: Folder) -> Task:
+    """The task with the labels that the data has and the tokenizer of the start."""
+    found: dict[str, Any] = {}
+    longest = start.shape().max_positions
+    if "max_tokens" not in plan.task and longest < 128:
+        found["max_tokens"] = longest
+    if name == "classify" and "labels" not in plan.task:
+        for number, example in enumerate(examples):
+            if example.get("label") is None:
+                where = example.get("place", f"example {number + 1}")
+                raise DataError(f"{where}: expected a label, there is none")
+        found["labels"] = sorted(Counter(str(example["label"]) for example in examples))
+    task = plan.make_task(name, **found)
+    if task.max_tokens > longest:
+        raise SettingsError(
+            f"task.max_tokens is {task.max_tokens}; {start} reads at most {longest}"
+        )
+    return task.with_tokenizer(start.tokenizer())
+
+
+def _say_what_is_long(groups: Sequence[Sequence[Row]], task: Task, progress: Progress) -> None:
+    long = sum(len(group) > 1 for group in groups)
+    cut = sum(row.tokens_cut for group in groups for row in group)
+    if long:
+        progress.note(
+            f"{long:,} of {len(groups):,} examples are longer than {task.max_tokens} tokens: "
+            "each is read as several windows"
+        )
+    if cut:
+        progress.note(f"{cut:,} tokens of over-long pairs were cut")

@@ -1,0 +1,110 @@
+"""Pre-training: shards → a Folder with a masked language model."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from filbert.batch import Row
+from filbert.checkpoint import Card, Folder, find_folder, load
+from filbert.device import pick_device
+from filbert.encoder import Encoder
+from filbert.errors import SettingsError
+from filbert.heads import build_model
+from filbert.progress import Progress, quiet
+from filbert.shards import ShardReader
+from filbert.train.loop import Job
+from filbert.train.plan import Plan
+from filbert.train.run import RunFolder
+from filbert.train.sources import Part, RowList, split_off
+from filbert.train.starting import chosen_plan, follow, run_recipe
+
+Shards = Path | str | ShardReader
+
+
+def pretrain(
+    data: Shards,
+    out: Path | str,
+    *,
+    plan: Plan | Path | str,
+    start: Folder | Path | str | None = None,
+    dev: Shards | Sequence[Row] | None = None,
+    settings: Sequence[str] = (),
+    card: Card | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Folder:
+    """Train an encoder on shards by masked language modelling; the Folder of the last step.
+
+    data      a folder of shards (filbert.shards.write_shards), or a reader of one
+    out       the run's folder; a run that was stopped goes on where it stood
+    plan      a Plan, or a recipe's path
+    start     a model to go on from; None: a new network of the plan's shape
+    dev       shards or rows to score; None: about 1 % of the rows are split off, said so
+    settings  changes of the plan, as ["train.peak_lr=3e-4"]
+
+    Raises SettingsError, DataError, CheckpointError for what does not fit; KeyboardInterrupt after
+    saving where it was asked to stop.
+    """
+    progress = progress or quiet()
+    made = chosen_plan(plan, settings)
+    task = made.make_task("pretrain")
+    reader = _reader(data, task.max_tokens)
+    task = task.with_tokenizer(reader.tokenizer)
+    run = RunFolder(out)
+    digest = hashlib.sha256(repr(reader.contents).encode()).hexdigest()
+    recipe = run_recipe("pretrain", made, digest, str(start or ""))
+    if dev is None:
+        kept, held = split_off(len(reader.lengths), seed=made.train.seed)
+        source: Part | ShardReader = Part(reader, kept)
+        dev_rows = [reader.row(int(index)) for index in held]
+        progress.note(f"no dev set given: {len(held):,} of {len(reader.lengths):,} rows split off")
+    else:
+        source = reader
+        dev_rows = _dev_rows(dev, task.max_tokens)
+    if dev_rows:
+        recipe = {**recipe, "dev": RowList(dev_rows).digest()}
+    run.claim(recipe)
+    picked = pick_device(device)
+    newest = run.newest()
+    torch.manual_seed(made.train.seed)
+    if newest is not None or start is not None:
+        model = load(newest or find_folder(start or out), task=task)
+        if model.encoder.shape.vocab < reader.tokenizer.vocab_size:
+            raise SettingsError(
+                f"{start} has {model.encoder.shape.vocab:,} tokens, the shards were made with "
+                f"{reader.tokenizer.vocab_size:,}: make them with that model's tokenizer"
+            )
+    else:
+        shape = made.shape.shape(reader.tokenizer.vocab_size)
+        model = build_model(Encoder(shape), task)
+    if task.max_tokens > model.encoder.shape.max_positions:
+        raise SettingsError(
+            f"task.max_tokens is {task.max_tokens}, but the network reads at most "
+            f"{model.encoder.shape.max_positions} (shape.max_positions)"
+        )
+    model.set_dropout(made.train.dropout_fraction, made.train.attention_dropout_fraction)
+    model.to(picked.name)
+    job = Job(
+        model=model,
+        task=task,
+        source=source,
+        dev=[[row] for row in dev_rows],
+        settings=made.train,
+        device=picked,
+        run=run,
+        card=card or Card(),
+    )
+    return follow(job, f"pre-training {made.name}".strip(), progress)
+
+
+def _reader(data: Shards, max_tokens: int) -> ShardReader:
+    return data if isinstance(data, ShardReader) else ShardReader(data, max_tokens=max_tokens)
+
+
+def _dev_rows(dev: Shards | Sequence[Row], max_tokens: int) -> list[Row]:
+    if isinstance(dev, Path | str | ShardReader):
+        reader = _reader(dev, max_tokens)
+        return [reader.row(index) for index in range(len(reader.lengths))]
+    return list(dev)

@@ -1,0 +1,131 @@
+"""Whole or not at all."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from filbert.disk import atomic_file, atomic_folder, sha256_of
+from filbert.errors import FilbertError, SettingsError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a" / "f") as draft:
+        draft.write_text("new")
+        assert not (tmp_path / "a" / "f").exists()
+    assert (tmp_path / "a" / "f").read_text() == "new"
+    assert names(tmp_path / "a") == ["f"]
+
+
+def test_an_error_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("old")
+
+    def write() -> None:
+        with atomic_file(tmp_path / "f") as draft:
+            draft.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
+    assert (tmp_path / "f").read_text() == "old"
+    assert names(tmp_path) == ["f"]
+
+
+def test_a_full_disk_is_said_by_name_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("old")
+
+    def write() -> None:
+        with atomic_file(tmp_path / "f"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(FilbertError, match=r"f could not be written: No space left"):
+        write()
+    assert (tmp_path / "f").read_text() == "old"
+
+
+def test_a_folder_is_never_overwritten_by_accident(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine").write_text("mine")
+    with pytest.raises(SettingsError, match="is there already"), atomic_folder(tmp_path / "run"):
+        pass
+    assert names(tmp_path / "run") == ["mine"]
+
+
+def test_replace_puts_the_new_folder_in_its_place(tmp_path: Path) -> None:
+    for content in ("old", "new"):
+        with atomic_folder(tmp_path / "run", replace=True) as draft:
+            (draft / content).write_text(content)
+    assert names(tmp_path / "run") == ["new"]
+    assert names(tmp_path) == ["run"]
+
+
+def test_kill_leaves_the_old_folder_and_the_next_writer_tidies_up(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "run") as draft:
+        (draft / "old").write_text("old")
+    script = textwrap.dedent(
+        f"""
+        import time
+        from pathlib import Path
+        from filbert.disk import atomic_folder
+        with atomic_folder(Path({str(tmp_path / "run")!r}), replace=True) as draft:
+            (draft / "half").write_text("half")
+            print("writing", flush=True)
+            time.sleep(60)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert names(tmp_path / "run") == ["old"]
+    assert len(names(tmp_path)) == 2
+    time.sleep(0.05)
+    with atomic_folder(tmp_path / "run", replace=True) as draft:
+        (draft / "new").write_text("new")
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["new"]
+
+
+def test_an_old_folder_that_was_set_aside_comes_back(tmp_path: Path) -> None:
+    """What a kill between the two renames of a replacement leaves."""
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    aside = tmp_path / f".tmp-old-{int(dead.stdout)}-run"
+    aside.mkdir()
+    (aside / "old").write_text("old")
+    with pytest.raises(SettingsError, match="is there already"), atomic_folder(tmp_path / "run"):
+        pass
+    assert names(tmp_path / "run") == ["old"]
+
+
+def test_drafts_of_other_goals_stay(tmp_path: Path) -> None:
+    (tmp_path / ".tmp-999999999-x-run").mkdir()
+    with atomic_folder(tmp_path / "run") as draft:
+        (draft / "f").write_text("f")
+    assert names(tmp_path) == [".tmp-999999999-x-run", "run"]
+
+
+def test_another_files_error_is_its_own(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_folder(tmp_path / "run"):
+            (tmp_path / "elsewhere" / "gone.txt").read_text()
+
+    with pytest.raises(FileNotFoundError, match=r"gone\.txt"):
+        write()
+
+
+def test_sha256_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "f").startswith("ba7816bf8f01cfea")
