@@ -36,6 +36,13 @@ def from_mapping(mapping: Mapping[str, Any], kind: type[T], where: str = "settin
 
 def to_mapping(value: Any) -> Any:
     """Any value of ours as plain dictionaries, lists, numbers and texts, ready for JSON."""
+    # Field by field: msgspec alone leaves out the defaults of a dataclass that it made itself.
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_mapping(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_mapping(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_mapping(inner) for inner in value]
     return msgspec.to_builtins(value)
 
 

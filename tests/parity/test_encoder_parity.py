@@ -46,7 +46,7 @@ PACKINGS = [
 
 
 def rows_of(lengths: list[int], seed: int = 0) -> list[Row]:
-    """Random rows without token 0: theirs gives the padding token no gradient, ours never has it."""
+    """Random rows without token 0: theirs gives padding no gradient, ours has no padding."""
     random = np.random.default_rng(seed)
     return [
         Row(

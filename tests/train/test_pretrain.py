@@ -1,0 +1,260 @@
+"""Pre-training: it learns, it resumes exactly, it refuses what does not fit."""
+
+import importlib
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import filbert
+from filbert.checkpoint import read_tensors
+from filbert.engine import evaluate
+from filbert.errors import CheckpointError, FilbertError, SettingsError
+from filbert.shards import ShardReader
+from filbert.train import Plan, RunFolder, Saved, Stepped
+from filbert.train.loop import train
+from filbert.train.sources import split_off
+
+
+def losses(run: Path) -> list[float]:
+    return [line["loss"] for line in RunFolder(run).read_log() if "loss" in line]
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    folder = RunFolder(run).newest()
+    assert folder is not None
+    return read_tensors(folder.path / "model.safetensors")
+
+
+def with_train(plan: Plan, **changes: Any) -> Plan:
+    return replace(plan, train=replace(plan.train, **changes))
+
+
+def test_it_learns_and_leaves_a_folder_that_knows_itself(
+    world: Any, plan: Plan, tmp_path: Path
+) -> None:
+    folder = filbert.pretrain(world.shards, tmp_path / "run", plan=with_train(plan, steps=60))
+    curve = losses(tmp_path / "run")
+    assert len(curve) == 60
+    assert np.mean(curve[-5:]) < np.mean(curve[:5]) - 1
+    assert folder.path.name == "step-00000060"
+    assert set(folder.scores()) >= {"accuracy", "loss"}
+    assert folder.train()["state"]["step"] == 60
+    assert (folder.path / "README.md").exists()
+
+
+@pytest.mark.parametrize("stop", [1, 5, 11])
+def test_a_stopped_run_goes_on_bit_for_bit(
+    world: Any, plan: Plan, tmp_path: Path, stop: int
+) -> None:
+    """Stopped after any step and called again: the same losses and the same weights."""
+    filbert.pretrain(world.shards, tmp_path / "whole", plan=plan)
+    asked = tmp_path / "stopped"
+    with pytest.MonkeyPatch.context() as patch:
+        _stop_after(patch, stop)
+        with pytest.raises(KeyboardInterrupt):
+            filbert.pretrain(world.shards, asked, plan=plan)
+    assert len(losses(asked)) == stop
+    filbert.pretrain(world.shards, asked, plan=plan)
+    assert losses(asked) == losses(tmp_path / "whole")
+    mine, other = weights(asked), weights(tmp_path / "whole")
+    assert mine.keys() == other.keys()
+    for name in mine:
+        assert (mine[name] == other[name]).all(), name
+
+
+def _stop_after(patch: pytest.MonkeyPatch, steps: int) -> None:
+    """Ask the loop to stop as Ctrl-C would, after some steps."""
+    starting = importlib.import_module("filbert.train.starting")
+
+    def counted(job: Any, should_stop: Any) -> Any:
+        done: list[int] = []
+
+        def asked() -> bool:
+            done.append(1)
+            return len(done) >= steps
+
+        return train(job, asked)
+
+    patch.setattr(starting, "train", counted)
+
+
+KILLED = """
+import os, signal, sys
+import filbert.disk
+from pathlib import Path
+from filbert.train import make_plan
+import filbert, json
+plan = make_plan(json.loads(sys.argv[1]))
+if sys.argv[4] != "none":
+    import filbert.checkpoint.save as saving
+    writes = [0]
+    flush = filbert.disk._flush
+    def dying(path):
+        writes[0] += 1
+        if writes[0] >= int(sys.argv[4]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        flush(path)
+    filbert.disk._flush = dying
+filbert.pretrain(Path(sys.argv[2]), Path(sys.argv[3]), plan=plan)
+"""
+
+
+@pytest.mark.parametrize("write", [12, 20, 25, 33])
+def test_kill_while_a_checkpoint_is_written_loses_nothing(
+    world: Any, plan: Plan, tmp_path: Path, write: int
+) -> None:
+    """Killed (-9) at some write: the next call goes on from whole folders, to the same end."""
+    recipe = {
+        "name": "tiny",
+        "preset": "bert-tiny",
+        "shape": {
+            "depth": 2,
+            "width": 32,
+            "attention_heads": 2,
+            "mlp_width": 64,
+            "max_positions": 64,
+        },
+        "task": {"max_tokens": 64},
+        "train": {"steps": 6, "batch_tokens": 512, "peak_lr": 3e-3, "save_every_seconds": 0.0},
+    }
+
+    def run(out: Path, die_at: str) -> int:
+        command = [sys.executable, "-c", textwrap.dedent(KILLED), json.dumps(recipe)]
+        return subprocess.run(
+            [*command, str(world.shards), str(out), die_at], check=False
+        ).returncode
+
+    assert run(tmp_path / "killed", str(write)) == -signal.SIGKILL
+    for folder in RunFolder(tmp_path / "killed").steps():
+        assert folder.verify() > 0
+    assert run(tmp_path / "killed", "none") == 0
+    assert run(tmp_path / "whole", "none") == 0
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+    mine, other = weights(tmp_path / "killed"), weights(tmp_path / "whole")
+    assert all((mine[name] == other[name]).all() for name in other)
+    assert not list((tmp_path / "killed").glob(".tmp-*"))
+
+
+def test_evaluate_gives_the_very_scores_of_training(world: Any, plan: Plan, tmp_path: Path) -> None:
+    reader = ShardReader(world.shards, max_tokens=64)
+    dev = [reader.row(index) for index in range(0, len(reader.lengths), 9)]
+    folder = filbert.pretrain(reader, tmp_path / "run", plan=plan, dev=dev)
+    assert evaluate(folder, dev).scores == folder.scores()
+
+
+def test_another_recipe_is_not_mixed_in(world: Any, plan: Plan, tmp_path: Path) -> None:
+    filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    with pytest.raises(
+        SettingsError, match=r"another recipe: plan\.train\.peak_lr is 0\.1, there it is 0\.003"
+    ):
+        filbert.pretrain(world.shards, tmp_path / "run", plan=with_train(plan, peak_lr=0.1))
+    filbert.pretrain(world.shards, tmp_path / "run", plan=with_train(plan, keep_folders=5))
+
+
+def test_a_folder_of_something_else_is_left_alone(world: Any, plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(SettingsError, match="holds something that is no run"):
+        filbert.pretrain(world.shards, tmp_path, plan=plan)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_damaged_checkpoint_is_named_with_the_way_out(
+    world: Any, plan: Plan, tmp_path: Path
+) -> None:
+    shorter = with_train(plan, save_every_seconds=0.0)
+    filbert.pretrain(world.shards, tmp_path / "run", plan=shorter)
+    file = RunFolder(tmp_path / "run").steps()[-1].path / "optimizer" / "state.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(bytes(data))
+    with pytest.raises(CheckpointError, match=r"state\.safetensors.*remove .* to go on from"):
+        filbert.pretrain(world.shards, tmp_path / "run", plan=shorter)
+
+
+def test_a_finished_run_is_finished(world: Any, plan: Plan, tmp_path: Path) -> None:
+    first = filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    again = filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    assert again.path == first.path
+    assert len(losses(tmp_path / "run")) == 12
+
+
+def test_going_on_from_a_checkpoint_starts_where_it_ended(
+    world: Any, plan: Plan, tmp_path: Path
+) -> None:
+    first = filbert.pretrain(world.shards, tmp_path / "a", plan=with_train(plan, steps=60))
+    filbert.pretrain(world.shards, tmp_path / "b", plan=with_train(plan, steps=3), start=first)
+    assert losses(tmp_path / "b")[0] < np.mean(losses(tmp_path / "a")[:5]) - 1
+
+
+def test_micro_batches_do_not_change_the_step(world: Any, plan: Plan, tmp_path: Path) -> None:
+    """The same tokens a step in pieces: the same loss up to rounding."""
+    still = replace(plan, shape=replace(plan.shape, dropout_fraction=0.0))
+    filbert.pretrain(world.shards, tmp_path / "a", plan=still)
+    filbert.pretrain(world.shards, tmp_path / "b", plan=with_train(still, micro_tokens=128))
+    assert np.allclose(losses(tmp_path / "a"), losses(tmp_path / "b"), atol=2e-4)
+
+
+def test_minutes_and_epochs_end_a_run(world: Any, plan: Plan, tmp_path: Path) -> None:
+    by_time = with_train(plan, steps=None, minutes=0.02)
+    folder = filbert.pretrain(world.shards, tmp_path / "time", plan=by_time)
+    assert 1.2 <= folder.train()["state"]["seconds"] < 10
+    last = [line for line in RunFolder(tmp_path / "time").read_log() if "loss" in line][-1]
+    assert last["learning_rate"] < 0.3 * plan.train.peak_lr
+    by_epoch = with_train(plan, steps=None, epochs=1.0)
+    folder = filbert.pretrain(world.shards, tmp_path / "epoch", plan=by_epoch)
+    assert folder.train()["state"]["read"] == {"epoch": 1, "position": 0}
+
+
+def test_a_loss_that_is_no_number_stops_the_run(world: Any, plan: Plan, tmp_path: Path) -> None:
+    wild = with_train(plan, peak_lr=1e30, clip_norm=0.0, warmup_fraction=0.0)
+    with pytest.raises(
+        FilbertError, match=r"step \d+: the loss is (nan|inf).*smaller train\.peak_lr"
+    ):
+        filbert.pretrain(world.shards, tmp_path / "run", plan=wild)
+
+
+def test_what_does_not_fit_is_said(world: Any, plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"task\.max_tokens is 512.*at most 64"):
+        filbert.pretrain(world.shards, tmp_path / "a", plan=plan, settings=["task.max_tokens=512"])
+    with pytest.raises(SettingsError, match="'peek_lr'; did you mean 'peak_lr'|peek_lr"):
+        filbert.pretrain(world.shards, tmp_path / "b", plan=plan, settings=["train.peek_lr=1"])
+    with pytest.raises(SettingsError, match="'adamv' is unknown; did you mean 'adamw'"):
+        filbert.pretrain(
+            world.shards, tmp_path / "c", plan=plan, settings=["train.optimizer=adamv"]
+        )
+    with pytest.raises(SettingsError, match="no recipe 'quikstart'; did you mean 'quickstart'"):
+        filbert.pretrain(world.shards, tmp_path / "d", plan="quikstart")
+    with pytest.raises(SettingsError, match="has no budget"):
+        filbert.pretrain(world.shards, tmp_path / "e", plan=with_train(plan, steps=None))
+
+
+def test_the_dev_part_is_whole_blocks_and_nothing_is_lost() -> None:
+    kept, dev = split_off(10_000, seed=3)
+    assert sorted([*kept.tolist(), *dev.tolist()]) == list(range(10_000))
+    assert 64 <= len(dev) <= 100
+    assert split_off(10_000, seed=3)[1].tolist() == dev.tolist()
+    assert (np.diff(dev) == 1).mean() > 0.9
+
+
+def test_events_come_in_order(world: Any, plan: Plan, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    room = importlib.import_module("filbert.train.pretrain")
+    original = room.follow
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def watched(job: Any, what: str, progress: Any) -> Any:
+            return original(job, what, progress, watch=seen.append)
+
+        patch.setattr(room, "follow", watched)
+        filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    assert [event.step for event in seen if isinstance(event, Stepped)] == list(range(1, 13))
+    assert isinstance(seen[-1], Saved)
