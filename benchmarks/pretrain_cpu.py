@@ -22,6 +22,7 @@ Hidden dropout is 0.1 for all. Trainer's logging, saving and evaluation are off.
 import argparse
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,9 @@ from filbert.batch import Row
 from filbert.encoder.shape import Shape
 
 if TYPE_CHECKING:
-    from filbert.tokenizer import Tokenizer
     from race.roof import Step
-    from race.trainer import Setting
+
+    from filbert.tokenizer import Tokenizer
 
 MAX_TOKENS = 128
 OURS = "filbert"
@@ -111,7 +112,8 @@ def _peers(
 ) -> list[Contestant]:
     """Trainer in its settings; none where it is not installed."""
     try:
-        import accelerate  # noqa: F401
+        if find_spec("accelerate") is None:
+            raise ImportError("No module named 'accelerate', which Trainer needs")
         from race.trainer import Setting, TrainerPeer
     except ImportError as error:
         print(f"- skipped: transformers' Trainer: {error} (pip install 'filbert[bench]')")
@@ -120,7 +122,7 @@ def _peers(
     mean = sum(len(row) for row in rows) / len(rows)
     equal, pieces = max(1, round(step.tokens / mean)), asked.accumulation
     chunks = max(1, round(step.tokens / MAX_TOKENS))
-    settings: dict[str, Setting] = {
+    settings = {
         LINES: Setting("random", equal, pieces),
         LINES_8: Setting("random", 8),
         GROUPED: Setting("grouped", equal, pieces, tuned=True),

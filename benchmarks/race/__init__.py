@@ -1,1 +1,1 @@
-"""What the benchmarks share: options, the machine, English text, alternating rounds, contestants."""
+"""What the benchmarks share: options, the machine, English text, rounds, contestants."""

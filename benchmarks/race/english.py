@@ -26,7 +26,9 @@ def paragraphs() -> tuple[list[str], str]:
             texts = read_texts(path, split="blank" if split == "blank" else "line")
             found += [_one_line(text.text) for text in texts]
     if not found:
-        raise SystemExit(f"skipped: FILBERT_DATA has no corpus/{_BOOKS[0]} or corpus/{_ARTICLES[0]}")
+        raise SystemExit(
+            f"skipped: FILBERT_DATA has no corpus/{_BOOKS[0]} or corpus/{_ARTICLES[0]}"
+        )
     return [text for text in found if text], "Gutenberg novels and WikiText-2 (FILBERT_DATA)"
 
 

@@ -20,7 +20,7 @@ from filbert.train.sources import RowList
 from race.roof import Step
 from race.rounds import Measured
 
-WARM_UP_STEPS = 2
+WARM_UP_STEPS = 1
 
 
 class FilbertTraining:
@@ -68,9 +68,7 @@ class FilbertTraining:
     def typical_step(self, steps: int = 50) -> Step:
         """The mean size of the first steps."""
         settings = self._settings
-        batches = read_batches(
-            self._source, batch_tokens=settings.batch_tokens, seed=settings.seed
-        )
+        batches = read_batches(self._source, batch_tokens=settings.batch_tokens, seed=settings.seed)
         lengths, masked = [], 0
         for _ in range(steps):
             packed = self._task.batch(next(batches)[0], settings.seed, 0)

@@ -74,9 +74,7 @@ class Roof:
         return Measured({"gflop": passes * self.flops / 1e9}, spent)
 
     def _once(self) -> None:
-        for (x, weight, dy, y, dx, dweight), times in zip(
-            self._operands, self._times, strict=True
-        ):
+        for (x, weight, dy, y, dx, dweight), times in zip(self._operands, self._times, strict=True):
             for _ in range(times):
                 torch.mm(x, weight.t(), out=y)
                 torch.mm(dy, weight, out=dx)

@@ -13,6 +13,7 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     DataCollatorForLanguageModeling,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -23,7 +24,8 @@ from filbert.batch import Row
 from filbert.encoder import Shape
 from race.rounds import Measured
 
-WARM_UP_STEPS = 2
+WARM_UP_STEPS = 1
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class TrainerPeer:
             data_collator=DataCollatorForLanguageModeling(self._tokenizer, mlm_probability=0.15),
             callbacks=[watch],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
         return Measured({"tokens": watch.tokens, "steps": watch.steps}, watch.spent)
 
@@ -122,7 +125,7 @@ class TrainerPeer:
         return self._examples[start:] + self._examples[:start]
 
 
-class _Watch(TrainerCallback):
+class _Watch(TrainerCallback):  # type: ignore[misc]
     """Counts from the end of the warm-up, and stops the run when the time is over."""
 
     def __init__(self, seconds: float):
@@ -139,7 +142,7 @@ class _Watch(TrainerCallback):
             control.should_training_stop = self.spent >= self._seconds
 
 
-class _CountingTrainer(Trainer):
+class _CountingTrainer(Trainer):  # type: ignore[misc]
     """A Trainer that tells the watch how many tokens each of its steps really read."""
 
     def __init__(self, watch: _Watch, **arguments: Any):
@@ -174,15 +177,20 @@ def _cut(tokens: list[int], size: int) -> Iterator[list[int]]:
 
 
 def _grouped(ids: list[list[int]], batch_rows: int) -> list[list[int]]:
-    """The batches of train_sampling_strategy="group_by_length", in random order.
+    """The batches of train_sampling_strategy="group_by_length", in another order.
 
     The option itself hands out 50 batches from the longest to the shortest: a measurement of some
-    seconds would see the long ones alone. In random order any stretch is like the whole.
+    seconds would see the long ones alone. Here every few batches hold short, middle and long ones
+    in equal parts (steps of the golden ratio through the batches sorted by size).
     """
     generator = torch.Generator().manual_seed(1)
     lengths = [len(sequence) for sequence in ids]
     order = get_length_grouped_indices(lengths, batch_rows, generator=generator)
-    batches = [order[start : start + batch_rows] for start in range(0, len(order), batch_rows)]
-    batches = [batch for batch in batches if len(batch) == batch_rows]
-    shuffled = torch.randperm(len(batches), generator=generator).tolist()
-    return [ids[index] for number in shuffled for index in batches[number]]
+    starts = range(0, len(order) - batch_rows + 1, batch_rows)
+    batches = [order[start : start + batch_rows] for start in starts]
+    batches.sort(key=lambda batch: sum(lengths[index] for index in batch))
+    spread = sorted(range(len(batches)), key=lambda number: number * _GOLDEN % 1)
+    by_visit = [0] * len(batches)
+    for place, number in enumerate(spread):
+        by_visit[number] = place
+    return [ids[index] for place in by_visit for index in batches[place]]

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from filbert.encoder.attention import Attend
+from filbert.encoder.dropout import drop
 from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
 
@@ -42,9 +43,3 @@ class Block(nn.Module):
         normalised: Tensor = self.mlp_norm(hidden + drop(self.down(inner), dropout_fraction))
         return normalised
 
-
-def drop(
-    values: Float[Tensor, "tokens width"], dropout_fraction: float
-) -> Float[Tensor, "tokens width"]:
-    """Dropout (Srivastava et al. 2014) where the fraction is above 0, else the values."""
-    return functional.dropout(values, dropout_fraction) if dropout_fraction > 0 else values

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from filbert.encoder.attention import Attend, attend_plain, attention_weights, choose_attend
-from filbert.encoder.block import Block, drop
+from filbert.encoder.block import Block
+from filbert.encoder.dropout import drop
 from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
 from filbert.errors import DataError

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from filbert.encoder.block import drop
+from filbert.encoder.dropout import drop
 from filbert.encoder.encoder import Encoder, initialise
 from filbert.encoder.tensors import PackedTensors
 from filbert.heads.head import Head, Loss
@@ -40,9 +40,10 @@ class ClassifyHead(Head):
         return {"logits": self.output(pooled)}
 
     def loss(
-        self, outputs: dict[str, Tensor], targets: dict[str, Tensor], peers: Any = None
+        self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors, peers: Any = None
     ) -> Loss:
         """Cross-entropy of the labels, summed."""
-        labels = targets["labels"]
-        total = functional.cross_entropy(outputs["logits"].float(), labels, reduction="sum")
+        labels = packed.targets["labels"]
+        logits = self(hidden, packed)["logits"]
+        total = functional.cross_entropy(logits.float(), labels, reduction="sum")
         return Loss(total, len(labels))

@@ -48,9 +48,13 @@ class Head(nn.Module, ABC):
         """The outputs that the task's `decode` reads."""
 
     def loss(
-        self, outputs: dict[str, Tensor], targets: dict[str, Tensor], peers: Any = None
+        self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors, peers: Any = None
     ) -> Loss:
-        """The loss of a batch. peers: passed by the loop to heads that look across GPUs."""
+        """The loss of a batch that carries targets.
+
+        It begins at the hidden vectors, not at the outputs: what is only there to be learnt from
+        need not be built. peers: passed by the loop to heads that look across GPUs.
+        """
         raise SettingsError(f"{type(self).__name__} has nothing to learn: it has no loss")
 
 
@@ -74,7 +78,7 @@ class Model(nn.Module):
 
     def loss(self, packed: PackedTensors, peers: Any = None) -> Loss:
         """The loss of a batch that carries targets."""
-        return self.head.loss(self(packed), packed.targets, peers)
+        return self.head.loss(self.encoder(packed), packed, peers)
 
     def set_dropout(
         self, dropout_fraction: float | None, attention_dropout_fraction: float = 0.0

@@ -10,6 +10,7 @@ from torch.nn import functional
 from filbert.encoder.encoder import Encoder, initialise
 from filbert.encoder.tensors import PackedTensors
 from filbert.heads.head import Head, Loss
+from filbert.heads.masked_loss import masked_loss
 from filbert.tasks import Task
 
 
@@ -40,14 +41,18 @@ class PretrainHead(Head):
         self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors
     ) -> dict[str, Tensor]:
         """logits [masked, vocab]."""
-        places = hidden.index_select(0, packed.targets["positions"])
-        inner = self.norm(functional.gelu(self.transform(places)))
+        inner = self._inner(hidden, packed)
         return {"logits": functional.linear(inner, self._tied[0].weight, self.bias)}
 
     def loss(
-        self, outputs: dict[str, Tensor], targets: dict[str, Tensor], peers: Any = None
+        self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors, peers: Any = None
     ) -> Loss:
-        """Cross-entropy of the hidden tokens, summed."""
-        labels = targets["labels"]
-        total = functional.cross_entropy(outputs["logits"].float(), labels, reduction="sum")
-        return Loss(total, len(labels))
+        """Cross-entropy of the hidden tokens, summed; the logits are never all there."""
+        labels = packed.targets["labels"]
+        inner = self._inner(hidden, packed)
+        return Loss(masked_loss(inner, self._tied[0].weight, self.bias, labels), len(labels))
+
+    def _inner(self, hidden: Tensor, packed: PackedTensors) -> Float[Tensor, "masked width"]:
+        places = hidden.index_select(0, packed.targets["positions"])
+        inner: Tensor = self.norm(functional.gelu(self.transform(places)))
+        return inner
