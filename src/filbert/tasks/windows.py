@@ -21,8 +21,8 @@ def text_rows(
     """[CLS] first [SEP], or [CLS] first [SEP] second [SEP], as rows of at most max_tokens.
 
     first, second: encoded without special tokens.
-    What is too long becomes windows of equal size, the last one ending at the text's end. Of a
-    pair, the longer text is cut in windows and each of them meets the whole of the other one;
+    What is too long becomes windows of even size, each token in one of them (and the overlap in
+    two). Of a pair, the longer text is cut in windows and each of them meets the whole of the other one;
     the shorter may fill half of the room, what is over is cut and counted in `tokens_cut`.
     An empty text is a row of special tokens.
     """
@@ -44,20 +44,19 @@ def text_rows(
 
 
 def windows(tokens: int, room: int, overlap_tokens: int = 0) -> Iterator[tuple[int, int]]:
-    """(start, stop) of windows of at most `room` that cover 0 to `tokens`, as even as may be.
+    """(start, stop) of windows of at most `room` that cover 0 to `tokens`, equal but for one token.
 
-    Neighbours share at least overlap_tokens. Raises DataError where the overlap leaves no step.
+    Neighbours share just overlap_tokens. Raises DataError where the overlap leaves no step.
     """
     if room <= overlap_tokens or room < 1:
         raise DataError(f"windows of {room} tokens cannot overlap by {overlap_tokens}")
     if tokens <= room:
         yield 0, tokens
         return
-    count = -(-(tokens - overlap_tokens) // (room - overlap_tokens))
-    size = -(-(tokens + (count - 1) * overlap_tokens) // count)
+    fresh = tokens - overlap_tokens
+    count = -(-fresh // (room - overlap_tokens))
     for number in range(count):
-        start = min(number * (size - overlap_tokens), tokens - size)
-        yield start, start + size
+        yield number * fresh // count, (number + 1) * fresh // count + overlap_tokens
 
 
 Part = tuple[Array, Array]
