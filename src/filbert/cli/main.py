@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
     try:
         code: int = options.run(options)
+        # What is still in the buffer may meet a reader that has gone: here, not at Python's exit.
+        sys.stdout.flush()
     except FilbertError as error:
         complain(str(error))
         return 1
@@ -43,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (`filbert … | head`); Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1
     return code
 
 

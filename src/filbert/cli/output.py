@@ -14,8 +14,10 @@ def say(text: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """One JSON line of result."""
-    sys.stdout.write(json.dumps(to_mapping(value), ensure_ascii=False) + "\n")
+    """One JSON line of result; characters that command a terminal are written as JSON's escapes."""
+    text = json.dumps(to_mapping(value), ensure_ascii=False)
+    escaped = (c if printable(c) == c else f"\\u{ord(c):04x}" for c in text)
+    sys.stdout.write("".join(escaped) + "\n")
 
 
 def complain(text: str) -> None:

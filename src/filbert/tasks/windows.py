@@ -22,8 +22,8 @@ def text_rows(
 
     first, second: encoded without special tokens.
     What is too long becomes windows of even size, each token in one of them (and the overlap in
-    two). Of a pair, the longer text is cut in windows and each of them meets the whole of the other one;
-    the shorter may fill half of the room, what is over is cut and counted in `tokens_cut`.
+    two). Of a pair, the longer text is cut in windows and each of them meets the whole of the other
+    one; the shorter may fill half of the room, what is over is cut and counted in `tokens_cut`.
     An empty text is a row of special tokens.
     """
     if second is None:

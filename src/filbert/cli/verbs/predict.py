@@ -56,11 +56,12 @@ def run(options: argparse.Namespace) -> int:
 def _texts(file: Path | None) -> list[Any]:
     if file is None:
         try:
-            raw = sys.stdin.buffer.read().decode("utf-8")
+            raw = sys.stdin.buffer.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise DataError(f"standard input:{line}: expected UTF-8 text") from error
-        return [line for line in raw.splitlines() if line.strip()]
+        # Not splitlines: a page break or U+2028 inside a text ends no line of a file either.
+        return [line.removesuffix("\r") for line in raw.split("\n") if line.strip()]
     from filbert.files import read_texts
     from filbert.tasks import read_examples
 

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from filbert.cli.output import say
+from filbert.errors import SettingsError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
     from filbert.shards import ReadState, ShardReader, read_batches
     from filbert.tasks import Pretrain
 
+    if options.rows < 0:
+        raise SettingsError(f"--rows: expected 0 or more, got {options.rows}")
     reader = ShardReader(options.shards, max_tokens=options.max_tokens)
     found = reader.contents
     say(
