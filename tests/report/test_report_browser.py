@@ -101,7 +101,12 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         context.on("page", lambda other: events.append(f"opened {other.url}"))
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
-        page.on("dialog", lambda dialog: (events.append("dialog"), dialog.dismiss()))
+
+        def dismiss(dialog: Any) -> None:
+            events.append("dialog")
+            dialog.dismiss()
+
+        page.on("dialog", dismiss)
         page.on("console", lambda message: events.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: events.append(f"error {error}"))
         page.add_init_script(
@@ -150,7 +155,7 @@ def test_reversed_text_moves_no_neighbour(open_page: Any) -> None:
         page = open_page(report)
         script = """[...document.querySelectorAll('.value, .bar, .mark')].map(
             e => [e.getBoundingClientRect().left, e.getBoundingClientRect().right])"""
-        return page.evaluate(script)  # type: ignore[no-any-return]
+        return page.evaluate(script)
 
     usual = positions("shalom x")
     for trick in ("\u202eshalom", "שלום abc", "\u2067shalom"):

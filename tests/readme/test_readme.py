@@ -1,0 +1,223 @@
+"""Every code block of both READMEs is run, in the order in which a reader would run them.
+
+All blocks share one empty working folder, with the reader's own files (`my/texts`, `train.jsonl`,
+…) written by this test. A block that stands in both files is run once. What a block leaves is what
+the next one finds, so this is one test; its blocks are reported one by one as subtests.
+
+A line runs as it stands unless SHORTENED names it. Each such line keeps its verb and its paths, and
+only takes less time; PIP and MAKE say how the two lines that would install something are checked.
+"""
+
+import importlib.metadata
+import json
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+FILES = ("README.md", "README.zh-CN.md")
+SHORT = "--minutes 0.03 --classify-minutes 0.02"
+
+MAKE = "make quickstart"
+"""Run by make itself, from the Makefile's own recipe, but for the installing: the extras are taken
+to be installed (-o), and the programs are those of the Python that runs this test."""
+
+PIP = "pip install -c constraints.txt '.[train,data,report]'"
+"""Not run, for it needs the package index. Checked instead: the extras are this project's, all that
+they ask for is installed here in a version that they allow, and so is what constraints.txt pins."""
+
+SHORTENED = {
+    "filbert quickstart": f"filbert quickstart {SHORT}",
+    "filbert quickstart --text my/texts --out runs/mine": (
+        f"filbert quickstart --text my/texts --out runs/mine {SHORT}"
+    ),
+    "filbert quickstart --text 我的文本 --out runs/chinese": (
+        f"filbert quickstart --text 我的文本 --out runs/chinese {SHORT}"
+    ),
+    "filbert pretrain quickstart --data runs/shards --out runs/bert --minutes 10": (
+        "filbert pretrain quickstart --data runs/shards --out runs/bert --minutes 0.03"
+    ),
+}
+
+SLOTS = {
+    "English": {
+        "weather": (
+            ["Today", "Last night", "On Sunday", "All week", "In spring", "By noon"],
+            ["the rain", "a cold wind", "thick fog", "bright sunshine", "some snow", "a storm"],
+            ["came over the hills", "stayed in the valley", "reached the coast", "kept us inside"],
+            ["and nobody went out", "so we took a coat", "as the forecast said", "until dusk"],
+        ),
+        "food": (
+            ["My aunt", "The cook", "A neighbour", "Our school", "The old inn", "My brother"],
+            ["made noodles", "baked bread", "fried some fish", "cooked soup", "roasted nuts"],
+            ["with too much salt", "from an old recipe", "for the whole street", "in a hurry"],
+            ["and we ate it all", "but left the plates", "to go with green tea", "for dinner"],
+        ),
+    },
+    "Chinese": {
+        "天气": (
+            ["今天", "明天早上", "上个周末", "这几天", "去年冬天", "到了傍晚"],
+            ["北京", "海边", "山里", "我们村", "江南一带", "学校附近"],
+            ["下了大雨，", "刮起大风，", "阳光很好，", "又闷又热，", "飘着小雪，", "起了浓雾，"],
+            ["我们去公园散步。", "大家都带着伞。", "气温降了十度。", "航班只好推迟。"],
+        ),
+        "饮食": (
+            ["这家店", "街角的小馆", "妈妈", "学校食堂", "外婆", "夜市摊主"],
+            ["做的面条", "煮的饺子", "炒的青菜", "炖的鸡汤", "蒸的包子", "烤的羊肉"],
+            ["很好吃，", "有点咸，", "又香又脆，", "味道清淡，", "分量很足，", "不太新鲜，"],
+            ["我吃了两大碗。", "下次还要再来。", "配一杯绿茶正好。", "连汤都喝完了。"],
+        ),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    place: str
+    language: str
+    code: str
+
+
+def blocks() -> list[Block]:
+    """All fenced blocks, those of README.md first; one that stands in both files is there once."""
+    found: dict[tuple[str, str], Block] = {}
+    for name in FILES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for match in re.finditer(r"^```(.*)\n((?:.*\n)*?)^```$", text, re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 1
+            language, code = match[1].strip(), match[2]
+            found.setdefault((language, code), Block(f"{name}:{line}", language, code))
+        assert text.count("```") == 2 * len(re.findall(r"^```\S+\n", text, re.MULTILINE))
+    return list(found.values())
+
+
+def without_comment(line: str) -> str:
+    """A line of a bash block as the shell reads it; quotes stay as they are."""
+    return re.sub(r"\s+# .*$", "", line).strip()
+
+
+def run(command: list[str], place: Path) -> str:
+    """Run a program in a folder; all that it said, if it failed, is the failure's message."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONWARNINGS": "error",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    done = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    said = f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, said
+    assert "Traceback" not in done.stderr, said
+    return done.stdout
+
+
+def run_make(place: Path) -> None:
+    """`make quickstart`: the Makefile's recipe, without the installing, into the working folder."""
+    arguments = f"{SHORT} --out {shlex.quote(str(place / 'runs/quickstart'))}"
+    folder = Path(sys.executable).parent
+    command = ["make", "-o", ".venv/.installed-run", f"BIN={folder}", f"ARGS={arguments}"]
+    run([*command, "quickstart"], ROOT)
+
+
+def check_pip() -> None:
+    """What PIP says."""
+    extras = Requirement("filbert" + PIP.rpartition(".")[2].rstrip("'")).extras
+    known = importlib.metadata.metadata("filbert").get_all("Provides-Extra") or []
+    assert extras <= set(known)
+    asked = [Requirement(line) for line in importlib.metadata.requires("filbert") or []]
+    wanted = [
+        requirement
+        for requirement in asked
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
+    ]
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    wanted += [Requirement(line) for line in pinned if line and not line.startswith("#")]
+    assert {"torch", "daft", "altair", "numpy"} <= {requirement.name for requirement in wanted}
+    for requirement in wanted:
+        version = importlib.metadata.version(requirement.name)
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement} {version}"
+
+
+def run_bash(block: Block, place: Path) -> str:
+    """The block's lines as one script that stops at its first failure."""
+    script = []
+    for line in map(without_comment, block.code.splitlines()):
+        if line == MAKE:
+            run_make(place)
+        elif line == PIP:
+            check_pip()
+        else:
+            script.append(SHORTENED.get(line, line))
+    return run(["bash", "-euo", "pipefail", "-c", "\n".join(script)], place)
+
+
+def texts(language: str, each: int, seed: int) -> list[dict[str, str]]:
+    """Sentences of two labels."""
+    draw = random.Random(seed)
+    between = " " if language == "English" else ""
+    ending = "." if language == "English" else ""
+    return [
+        {"text": between.join(draw.choice(slot) for slot in slots) + ending, "label": label}
+        for label, slots in SLOTS[language].items()
+        for _ in range(each)
+    ]
+
+
+def write_lines(path: Path, records: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(record, ensure_ascii=False) for record in records)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The working folder, with the reader's own files."""
+    for language, folder, train, test in (
+        ("English", "my/texts", "train.jsonl", "test.jsonl"),
+        ("Chinese", "我的文本", "训练.jsonl", "测试.jsonl"),
+    ):
+        write_lines(tmp_path / folder / "texts.jsonl", texts(language, 250, seed=1))
+        write_lines(tmp_path / train, texts(language, 60, seed=2))
+        write_lines(tmp_path / test, texts(language, 15, seed=3))
+    return tmp_path
+
+
+def test_every_line_that_is_shortened_stands_in_a_readme() -> None:
+    lines = {without_comment(line) for block in blocks() for line in block.code.splitlines()}
+    assert {MAKE, PIP, *SHORTENED} <= lines
+
+
+def test_the_files_that_the_readmes_link_to_are_there() -> None:
+    for name in FILES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / link).is_file(), f"{name} links to {link}, which is not there"
+
+
+def test_every_block_runs(place: Path, subtests: pytest.Subtests) -> None:
+    found = blocks()
+    assert {block.language for block in found} == {"bash", "python"}
+    for block in found:
+        if block.code.startswith("filbert corpus"):
+            # Each README goes the steps from the start, with its own texts.
+            run(["bash", "-c", "rm -rf runs/{corpus,tokenizer,shards,bert,classifier}"], place)
+        with subtests.test(msg=block.place):
+            if block.language == "python":
+                said = run([sys.executable, "-X", "utf8", "-c", block.code], place)
+                assert "256)" in said, "the vectors' shape is printed"
+            else:
+                run_bash(block, place)
+    for folder in ("runs/quickstart", "runs/mine", "runs/chinese"):
+        assert (place / folder / "report.html").stat().st_size > 10_000
+        assert (place / folder / "classifier").is_dir(), "labelled texts give a classifier"
