@@ -24,9 +24,7 @@ HEAVY = ("torch", "daft", "altair", "vl_convert", "tokenizers", "pyarrow", "tran
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]", "a", "b", "中", "<i>"]
 LABELS = ("[red]x[/red]", "<b>y</b>\x1b[31m", "三\u202e")
 HOSTILE = "a \x1b[31m\x07 [unused1] <script>b</script> [bold]中[/bold] \u202e \x9b1m"
-SHOWN = (
-    "a \\x1b[31m\\x07 [unused1] <script>b</script> [bold]中[/bold] \\u202e \\x9b1m"  # as text
-)
+SHOWN = "a \\x1b[31m\\x07 [unused1] <script>b</script> [bold]中[/bold] \\u202e \\x9b1m"  # as text
 
 Filbert = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -194,7 +194,7 @@ def test_attention_by_keyboard_alone(open_page: Any) -> None:
     assert heads.get_by_label("2").is_checked()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.inner_text(".readout").startswith("[CLS] What this token looks at: red 100.0")
+    assert page.inner_text(".readout").startswith("[CLS] looks at red 100\u202f%")
     assert page.get_attribute(".chip >> nth=1", "class") == "chip a15"
     page.keyboard.press("Enter")
     assert page.inner_text(".readout").startswith("How much attention each token receives")
@@ -206,7 +206,7 @@ def test_attention_map_answers_the_pointer(open_page: Any) -> None:
     page.get_by_label("2").first.check()
     box = page.locator(".cells").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.5)
-    assert page.inner_text(".readout") == "red → ##dish 33.3\u202f%"
+    assert page.inner_text(".readout") == "red → ##dish 33\u202f%"
 
 
 def test_attention_stands_without_script(open_page: Any) -> None:
@@ -258,3 +258,12 @@ def test_all_text_can_be_read(open_page: Any, scheme: str) -> None:
         return found; }"""
     )
     assert poor == []
+
+
+def test_print_is_light_whatever_the_screen(open_page: Any) -> None:
+    page = open_page(attention_report(), color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    assert not page.locator(".choices").is_visible()

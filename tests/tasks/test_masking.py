@@ -168,3 +168,11 @@ def test_query_asks_for_the_masks_that_stand_in_the_text() -> None:
     packed = TASK.query([row_of([3, 5, 7, 4]), row_of([3, 7, 5, 5, 4])])
     assert packed.targets["positions"].tolist() == [1, 6, 7]
     assert packed.token_ids.tolist() == [3, 5, 7, 4, 3, 7, 5, 5, 4]
+
+
+def test_scores_are_at_the_papers_fraction_whatever_is_learnt_with() -> None:
+    rows = [sentence(60, number) for number in range(5)]
+    much = Pretrain(64, mask_fraction=0.5).with_tokenizer(TOKENIZER)
+    usual, scored = TASK.batch(rows, 3, 0), much.scored_batch(rows, 3)
+    assert (scored.token_ids == usual.token_ids).all()
+    assert len(much.batch(rows, 3, 0).targets["labels"]) == 150

@@ -4,8 +4,9 @@
 
 const SHADES = 15;
 const level = (share) => Math.round(SHADES * Math.sqrt(share));
+// The weights came as bytes: whole percents are what they are good for.
 const percent = (share) =>
-  (share > 0 && share < 0.001 ? "<0.1" : (100 * share).toFixed(1)) + "\u202f%";
+  (share > 0 && share < 0.005 ? "<1" : (100 * share).toFixed(0)) + "\u202f%";
 
 async function unpack(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -1,5 +1,6 @@
 """Masked language modelling (Devlin et al. 2019, section 3.1, task 1)."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -35,9 +36,11 @@ class Filled:
 class Pretrain(Task):
     """A part of each row's tokens is hidden, and the network learns to name them.
 
-    mask_fraction    of a row's tokens, special ones not counted; at least one token a row
-    keep_fraction    of the chosen tokens stay as they are
-    random_fraction  of the chosen tokens become a random token; the rest become [MASK]
+    mask_fraction         of a row's tokens, special ones not counted; at least one token a row
+    keep_fraction         of the chosen tokens stay as they are
+    random_fraction       of the chosen tokens become a random token; the rest become [MASK]
+    scored_mask_fraction  where the network is scored: the paper's 15 %, whatever it learns with,
+                          so that scores can be compared
     """
 
     name: ClassVar[str] = "pretrain"
@@ -45,12 +48,14 @@ class Pretrain(Task):
     mask_fraction: float = 0.15
     keep_fraction: float = 0.1
     random_fraction: float = 0.1
+    scored_mask_fraction: float = 0.15
 
     def __post_init__(self) -> None:
         """Refuse fractions that are none."""
         super().__post_init__()
-        if not 0 < self.mask_fraction <= 1:
-            raise SettingsError(f"task.mask_fraction must be in (0, 1]; got {self.mask_fraction}")
+        for name in ("mask_fraction", "scored_mask_fraction"):
+            if not 0 < getattr(self, name) <= 1:
+                raise SettingsError(f"task.{name} must be in (0, 1]; got {getattr(self, name)}")
         if min(self.keep_fraction, self.random_fraction) < 0 or (
             self.keep_fraction + self.random_fraction > 1
         ):
@@ -88,6 +93,11 @@ class Pretrain(Task):
             packed.ends,
             {"positions": chosen.astype(np.int32), "labels": labels},
         )
+
+    def scored_batch(self, rows: Sequence[Row], seed: int) -> Packed:
+        """Hide the paper's fraction, the same tokens every time."""
+        scored = dataclasses.replace(self, mask_fraction=self.scored_mask_fraction)
+        return scored.with_tokenizer(self.tokenizer).batch(rows, seed, 0)
 
     def _choose(
         self, packed: Packed, origins: list[tuple[int, int]], seed: int, epoch: int

@@ -85,6 +85,10 @@ class Task(ABC):
         All that is random comes from (seed, epoch) and each row's origin.
         """
 
+    def scored_batch(self, rows: Sequence[Row], seed: int) -> Packed:
+        """Rows packed to be scored; the same every time."""
+        return self.batch(rows, seed, 0)
+
     @abstractmethod
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
         """What the head gave → one answer a sequence."""
@@ -136,10 +140,10 @@ def answer_rows(
     train scores a dev set and `evaluate` a Folder by this one function: same batches, same numbers.
 
     run_all  packs → outputs, in their order; may work ahead on several threads
-    batch    how rows become a pack; None: the task's own way, in epoch 0
+    batch    how rows become a pack; None: the task's own way to be scored
     each     called with the rows of every batch that is done, for progress
     """
-    make = batch or (lambda rows: task.batch(rows, seed, 0))
+    make = batch or (lambda rows: task.scored_batch(rows, seed))
     rows = [row for group in groups for row in group]
     answers: list[Any] = [None] * len(rows)
     references: list[Any] = [None] * len(rows)
