@@ -5,7 +5,7 @@ The names below are loaded when they are first used: `import filbert` itself sta
 
 from typing import TYPE_CHECKING, Any
 
-from filbert.errors import FilbertError
+from filbert.errors import FilbertError, explain_missing
 
 if TYPE_CHECKING:
     from filbert.checkpoint import Folder
@@ -45,7 +45,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'filbert' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"filbert.{_HOME[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"filbert.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise explain_missing(error) from error
 
 
 def __dir__() -> list[str]:

@@ -50,6 +50,25 @@ def missing_extra(module: str, extra: str) -> ExtraError:
     )
 
 
+EXTRA_OF = {
+    "torch": "train",
+    "jaxtyping": "train",
+    "daft": "data",
+    "pyarrow": "data",
+    "rensa": "data",
+    "nupunkt": "data",
+    "altair": "report",
+    "vl_convert": "report",
+}
+"""Which extra brings a library of ours."""
+
+
+def explain_missing(error: ModuleNotFoundError) -> Exception:
+    """For a library of an extra the error that names its command; else the error itself."""
+    module = (error.name or "").partition(".")[0]
+    return missing_extra(module, EXTRA_OF[module]) if module in EXTRA_OF else error
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint at the nearest known name, as the tail of a message; empty if none is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -282,3 +282,15 @@ def test_percent_never_rounds_something_to_nothing() -> None:
     assert percent(0.0004) == "<0.1\u202f%"
     assert percent(0.0) == "0.0\u202f%"
     assert percent(float("nan")) == "NaN"
+
+
+def test_long_names_stay_one_row(tmp_path: Path) -> None:
+    long = "n" * 10_000
+    report = Report("t")
+    report.bars({long: 1})
+    report.lines({long: ([1], [1])}, x=long, y=long)
+    report.samples([("text", [(long, 0.5)], long)])
+    text = page(report, tmp_path)
+    assert "✓ true" in text
+    assert f"<bdi>{'n' * 119}…</bdi>" in text
+    assert len(text) < 40_000

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 from filbert.cli.output import complain
-from filbert.errors import FilbertError
+from filbert.errors import FilbertError, explain_missing
 
 VERBS = {
     "quickstart": "the whole way once: raw text to a useful BERT, in minutes",
@@ -37,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except FilbertError as error:
         complain(str(error))
+        return 1
+    except ModuleNotFoundError as error:
+        said = explain_missing(error)
+        if said is error:
+            raise
+        complain(str(said))
         return 1
     except KeyboardInterrupt:
         complain("stopped")

@@ -209,11 +209,11 @@ def open_model(
 
     Raises CheckpointError for a folder that is damaged or of another kind.
     """
-    from filbert.engine.torch_engine import TorchEngine
-
     found = find_folder(folder)
     asked = (task or found.task()).with_tokenizer(found.tokenizer())
     picked = pick_device(device)
+    from filbert.engine.torch_engine import TorchEngine
+
     engine = TorchEngine.open(found, asked, picked, precision=precision, workers=workers)
     if picked.kind == "cuda":
         batch_tokens = max(batch_tokens, 32 * BATCH_TOKENS)

@@ -4,6 +4,7 @@ Every chapter leaves a folder and is passed over when that folder is there alrea
 on where they were stopped. So Ctrl-C costs nothing, and the same command finishes the work.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from filbert.checkpoint import Card, Folder
 from filbert.corpus import Document, clean, deduplicate, open_documents, read_documents, write
 from filbert.disk import atomic_folder
 from filbert.engine import Attention, Predictor, evaluate, open_model
-from filbert.errors import DataError
+from filbert.errors import EXTRA_OF, DataError, missing_extra
 from filbert.language import is_chinese
 from filbert.progress import Progress, quiet
 from filbert.quickstart.texts import Texts, examples, gather
@@ -97,6 +98,10 @@ def quickstart(
     Raises DataError where there is too little text, KeyboardInterrupt once everything is saved.
     """
     progress = progress or quiet()
+    # Before five minutes of work, not after them.
+    for module, extra in EXTRA_OF.items():
+        if importlib.util.find_spec(module) is None:
+            raise missing_extra(module, extra)
     progress.note("1/5 text")
     texts = gather(paths)
     progress.note(

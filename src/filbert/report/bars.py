@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from filbert.errors import DataError
-from filbert.report.escape import folded, inline, plain, shorten
+from filbert.report.escape import folded, inline, named, plain, shorten
 from filbert.report.numbers import Number, floats, number, percent, shares
 from filbert.report.prose import figcaption, figure_title
 
@@ -50,10 +50,10 @@ def bars(values: Mapping[str, Number], title: str, value: str, words: Mapping[st
     span = (high / 2 - low / 2) or 1.0
     zero = (0.0 - low / 2) / span
     rows = []
-    for name, size, shown in zip(values, sizes, values.values(), strict=True):
+    for label, size, shown in zip(values, sizes, values.values(), strict=True):
         end = zero + (size / 2) / span if math.isfinite(size) else zero
         rows.append(
-            f'<li><span class="name">{inline(name)}</span>{drawn_bar(zero, end, "bar free")}'
+            f'<li><span class="name">{named(label)}</span>{drawn_bar(zero, end, "bar free")}'
             f'<span class="value">{number(shown)}</span></li>'
         )
     body = f'<ul class="bars">{"".join(rows)}</ul>' if rows else quiet(words)
@@ -112,14 +112,14 @@ def _card(entry: Sample, where: str, words: Mapping[str, str]) -> str:
         end = probability if math.isfinite(probability) else 0.0
         rows.append(
             f'<li class="{"first" if place == 0 else "other"}">'
-            f'<span class="name">{inline(label)}{mark}</span>{drawn_bar(0.0, end)}'
+            f'<span class="name">{named(label)}{mark}</span>{drawn_bar(0.0, end)}'
             f'<span class="value">{percent(probability)}</span></li>'
         )
     missed = ""
     if truth is not None and truth not in labels:
         missed = (
             f'<p class="missed"><span class="mark wrong">{words["not_listed"]}:</span> '
-            f"{inline(truth)}</p>"
+            f"{named(truth)}</p>"
         )
     listed = f'<ul class="bars">{"".join(rows)}</ul>' if rows else quiet(words)
     return (

@@ -59,10 +59,19 @@ def markup(text: object) -> str:
     return _spell_out(escaped, lambda match: f'<span class="esc">{_code_point(match)}</span>')
 
 
+NAME_CHARACTERS = 120
+"""Characters of a label, a series' name or an axis that are shown; an ellipsis marks the cut."""
+
+
 def shorten(text: object, characters: int) -> str:
     """Cut a text to so many characters, with an ellipsis where something was cut."""
     whole = str(text)
     return whole if len(whole) <= characters else whole[: characters - 1].rstrip() + "…"
+
+
+def named(text: object) -> str:
+    """A label as `inline`, cut to NAME_CHARACTERS: one row of a figure must stay one row."""
+    return inline(shorten(text, NAME_CHARACTERS))
 
 
 def folded(text: object, show_all: str) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from filbert.errors import DataError, missing_extra
 from filbert.report.bars import quiet
-from filbert.report.escape import inline, shorten
+from filbert.report.escape import named, shorten
 from filbert.report.numbers import Floats, floats, number
 from filbert.report.prose import figcaption, figure_title
 from filbert.report.svg import rebuild
@@ -79,8 +79,8 @@ def lines(series: Series, x: str, y: str, title: str, words: Mapping[str, str]) 
         for size in SIZES
     )
     keys = "".join(_key(index, curve, words) for index, curve in enumerate(curves))
-    axis_y = f'<p class="axis-y">{inline(y)}</p>' if y else ""
-    axis_x = f'<p class="axis-x">{inline(x)}</p>' if x else ""
+    axis_y = f'<p class="axis-y">{named(y)}</p>' if y else ""
+    axis_x = f'<p class="axis-x">{named(x)}</p>' if x else ""
     return (
         f'<figure>{figure_title(title)}<ul class="keys">{keys}</ul>'
         f"{axis_y}{drawings}{axis_x}{figcaption(*notes)}</figure>"
@@ -122,7 +122,7 @@ def _key(index: int, curve: _Curve, words: Mapping[str, str]) -> str:
     return (
         '<li><svg class="key" aria-hidden="true"><line x1="1" x2="27" y1="6" y2="6" '
         f'stroke="var(--c{index % COLOURS})" stroke-width="2.5"{dashed}/></svg>'
-        f"<span>{inline(curve.name)}{last}</span></li>"
+        f"<span>{named(curve.name)}{last}</span></li>"
     )
 
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -197,6 +197,12 @@ def _resume(job: Job, optimizer: torch.optim.Optimizer) -> TrainState:
     return state
 
 
+def _shown(settings: Training) -> tuple[tuple[str, str], ...]:
+    """The settings that the card shows: those that are set."""
+    values = to_mapping(settings)
+    return tuple((f"train.{name}", str(v)) for name, v in values.items() if v is not None)
+
+
 def _save(job: Job, optimizer: torch.optim.Optimizer, state: TrainState, scores: Scores) -> Folder:
     tensors = optimizer_tensors(job.model, optimizer)
     folder = save(
@@ -207,7 +213,7 @@ def _save(job: Job, optimizer: torch.optim.Optimizer, state: TrainState, scores:
         tokenizer=job.task.tokenizer,
         train={"state": state_mapping(state), "settings": to_mapping(job.settings)},
         scores=scores,
-        card=job.card,
+        card=replace(job.card, settings=_shown(job.settings)),
         extra_files={OPTIMIZER_FILE: {name: np.asarray(a) for name, a in tensors.items()}},
         replace=True,
     )
