@@ -133,7 +133,7 @@ def _refuse_unknown(mapping: Mapping[str, Any], kind: Any, where: str, prefix: s
     for key, inner in mapping.items():
         if key not in names:
             raise SettingsError(
-                f"{where}: unknown setting {prefix + str(key)!r}{did_you_mean(str(key), names)} "
+                f"{where}: unknown setting {prefix + str(key)!r}{did_you_mean(prefix + str(key), [prefix + name for name in names])} "
                 f"(known: {', '.join(names)})"
             )
         if isinstance(inner, Mapping):

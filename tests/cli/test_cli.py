@@ -1,7 +1,7 @@
 """The command line as a person meets it.
 
-Most calls run in this process, for importing torch anew takes seconds; what only a process of its own
-can show (what is imported, pipes that break, an exit without a traceback) gets one.
+Most calls run in this process, for importing torch anew takes seconds; what only a process of its
+own can show (what is imported, pipes that break, an exit without a traceback) gets one.
 """
 
 import io
@@ -154,7 +154,11 @@ LIGHT = {
 
 
 @pytest.mark.parametrize("what", LIGHT)
-def test_light_to_import(what: str, record_property: Callable[[str, object], None]) -> None:
+def test_light_to_import(
+    what: str,
+    record_property: Callable[[str, object], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     program = f"{LIGHT[what]}\nimport sys\nsys.stderr.write(' '.join(sys.modules))"
     seconds = []
     for _ in range(3):
@@ -165,7 +169,8 @@ def test_light_to_import(what: str, record_property: Callable[[str, object], Non
         seconds.append(time.perf_counter() - start)
     # Measured and said, never judged: a busy machine is no mistake (the goal is 0.3 s).
     record_property("seconds", min(seconds))
-    print(f"{what}: {min(seconds):.2f} s, the fastest of {len(seconds)}")  # noqa: T201
+    with capsys.disabled():
+        print(f"\n{what}: {min(seconds):.2f} s, the fastest of {len(seconds)}")  # noqa: T201
     loaded = set(done.stderr.split())
     assert "filbert" in loaded
     assert not loaded & set(HEAVY)

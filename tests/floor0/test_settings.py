@@ -54,7 +54,7 @@ def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text("[train]\npeek_lr = 1.0\n")
     with pytest.raises(
-        SettingsError, match=r"recipe.toml.*'train.peek_lr'.*did you mean 'peak_lr'"
+        SettingsError, match=r"recipe.toml.*'train.peek_lr'.*did you mean 'train.peak_lr'"
     ):
         load_settings(path, Outer)
 
@@ -100,7 +100,7 @@ def test_override_reads_numbers_texts_and_none() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("train.peek_lr=1", "did you mean 'peak_lr'"),
+        ("train.peek_lr=1", "did you mean 'train.peak_lr'"),
         ("trian.steps=1", "no table 'trian'; did you mean 'train'"),
         ("title.a=1", "no table 'title'"),
         ("title", "expected NAME=VALUE"),

@@ -224,7 +224,7 @@ def test_a_loss_that_is_no_number_stops_the_run(world: Any, plan: Plan, tmp_path
 def test_what_does_not_fit_is_said(world: Any, plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"task\.max_tokens is 512.*at most 64"):
         filbert.pretrain(world.shards, tmp_path / "a", plan=plan, settings=["task.max_tokens=512"])
-    with pytest.raises(SettingsError, match=r"'train\.peek_lr'; did you mean 'peak_lr'"):
+    with pytest.raises(SettingsError, match=r"'train\.peek_lr'; did you mean 'train\.peak_lr'"):
         filbert.pretrain(world.shards, tmp_path / "b", plan=plan, settings=["train.peek_lr=1"])
     with pytest.raises(SettingsError, match="'adamv' is unknown; did you mean 'adamw'"):
         filbert.pretrain(

@@ -4,6 +4,7 @@ Ours and Hugging Face's folders alike: config.json, weights, tokenizer files; ou
 train.json, scores.json and checksums.json.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,11 @@ class Folder:
                 raise CheckpointError(f"{path}: weight_map: {name!r:.80} is not there")
             files.append(file)
         return files
+
+    def digest(self) -> str:
+        """What the weights are, wherever they lie: SHA-256 over their files."""
+        sums = "".join(sha256_of(file) for file in self.weight_files())
+        return hashlib.sha256(sums.encode()).hexdigest()
 
     def is_complete(self) -> bool:
         """Whether filbert saved the folder and all that it wrote is still there (not its bytes)."""

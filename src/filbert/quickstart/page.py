@@ -40,14 +40,15 @@ def next_commands(story: Story) -> list[str]:
     model = shlex.quote(str(story.out / "pretrained"))
     classifier = shlex.quote(str(story.out / "classifier"))
     masked = story.fillings[0].sentence if story.fillings else "[MASK]"
-    recipe = "filbert quickstart --minutes 10 --out runs/longer"
+    text = "".join(f" {shlex.quote(str(path))}" for path in story.texts.paths)
+    longer = f"filbert quickstart{' --text' + text if text else ''} --minutes 10 --out runs/longer"
     commands = [f"filbert fill-mask {model} {shlex.quote(masked)}"]
     if story.classifiers:
-        text = " ".join(story.classifiers.samples[0][0].split()[:12])[:80]
-        commands.append(f"echo {shlex.quote(text)} | filbert predict {classifier}")
+        asked = " ".join(story.classifiers.samples[0][0].split()[:12])[:80]
+        commands.append(f"echo {shlex.quote(asked)} | filbert predict {classifier}")
     else:
         commands.append(f"filbert show {shlex.quote(str(story.out / 'shards' / 'train'))}")
-    return [*commands, recipe]
+    return [*commands, longer]
 
 
 def _pretraining(page: Report, story: Story, words: dict[str, str]) -> None:

@@ -28,7 +28,7 @@ class Texts:
     by_document      whether single documents were held out, because there are too few files
     near             documents that left train as near duplicates of held-out ones
     licence          (what it is, its licence)
-    standard_library whether nobody gave a text, so that Python's own was read
+    paths            what the user gave; nothing: Python's own text was read
     """
 
     train: list[Document]
@@ -37,7 +37,12 @@ class Texts:
     by_document: bool
     near: int
     licence: tuple[str, str]
-    standard_library: bool
+    paths: tuple[Path, ...]
+
+    @property
+    def standard_library(self) -> bool:
+        """Whether nobody gave a text."""
+        return not self.paths
 
 
 def gather(paths: Sequence[Path]) -> Texts:
@@ -63,7 +68,7 @@ def gather(paths: Sequence[Path]) -> Texts:
     if not train:
         raise DataError("all documents are near duplicates of the held-out ones: give more text")
     labels = _labels(train, held_out, min_files=1 if by_document or paths else FEWEST_FILES)
-    return Texts(train, held_out, labels, by_document, int(near.sum()), licence, not paths)
+    return Texts(train, held_out, labels, by_document, int(near.sum()), licence, tuple(paths))
 
 
 def _of_user(paths: Sequence[Path]) -> list[Document]:

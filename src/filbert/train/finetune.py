@@ -72,7 +72,9 @@ def finetune(
     dev_groups = bound.rows_of(scored)
     _say_what_is_long(groups, bound, progress)
     run = RunFolder(out)
-    recipe = run_recipe(f"finetune {task}", made, source.digest(), f"{begin} fresh={fresh}")
+    recipe = run_recipe(
+        f"finetune {task}", made, source.digest(), f"{begin.digest()} fresh={fresh}"
+    )
     dev_rows = [row for group in dev_groups for row in group]
     run.claim({**recipe, "dev": RowList(dev_rows).digest() if dev_rows else ""})
     picked = pick_device(device)

@@ -54,7 +54,8 @@ def pretrain(
     task = task.with_tokenizer(reader.tokenizer)
     run = RunFolder(out)
     digest = hashlib.sha256(repr(reader.contents).encode()).hexdigest()
-    recipe = run_recipe("pretrain", made, digest, str(start or ""))
+    begin = None if start is None else find_folder(start)
+    recipe = run_recipe("pretrain", made, digest, begin.digest() if begin else "")
     if dev is None:
         kept, held = split_off(len(reader.lengths), seed=made.train.seed)
         source: Part | ShardReader = Part(reader, kept)
@@ -69,8 +70,8 @@ def pretrain(
     picked = pick_device(device)
     newest = run.newest()
     torch.manual_seed(made.train.seed)
-    if newest is not None or start is not None:
-        model = load(newest or find_folder(start or out), task=task)
+    if newest is not None or begin is not None:
+        model = load(newest or find_folder(begin or out), task=task)
         if model.encoder.shape.vocab < reader.tokenizer.vocab_size:
             raise SettingsError(
                 f"{start} has {model.encoder.shape.vocab:,} tokens, the shards were made with "

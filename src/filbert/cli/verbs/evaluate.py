@@ -40,5 +40,5 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             say_json({"model": str(name), "scores": scores})
         else:
-            say(f"{name}: {show_figures(scores)}")
+            say(f"{name}: {show_figures(dict(sorted(scores.items())))}")
     return 0

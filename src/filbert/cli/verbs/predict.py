@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     }
     answers = ways[model.task.name](texts)
     for text, answer in zip(texts, answers, strict=True):
-        shown = text if isinstance(text, str) else " ".join(text)
+        # An answer a line, whatever the text holds.
+        shown = " ".join((text if isinstance(text, str) else " ".join(text)).split())
         if options.json:
             say_json(
                 {"text": text, "answer": answer.tolist() if hasattr(answer, "tolist") else answer}
