@@ -28,6 +28,8 @@ class Device:
 
         precision: "auto", "fp32" or "bf16". Weights, norms and losses stay in float32.
         """
+        if precision not in ("auto", "fp32", "bf16"):
+            raise DeviceError(f"precision {precision!r}: expected auto, fp32 or bf16")
         if precision == "bf16" or (precision == "auto" and self.kind == "cuda" and self.bf16):
             import torch
 
@@ -55,7 +57,7 @@ def pick_device(name: str = "auto") -> Device:
     if kind == "cpu" and not number:
         bf16 = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
         return Device("cpu", "cpu", torch.get_num_threads(), bf16)
-    if kind != "cuda" or (number and not number.isdigit()):
+    if kind != "cuda" or (number and not (number.isascii() and number.isdigit())):
         raise DeviceError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
     found = torch.cuda.device_count()
     if int(number or 0) >= found:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from filbert.errors import FilbertError, SettingsError
 
+_LIVE: set[Path] = set()
+"""Folders that threads of this process are filling: never to be tidied away."""
+
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, hexadecimal."""
@@ -87,6 +90,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
+        _LIVE.add(draft)
         yield draft
         for file in sorted(draft.rglob("*")):
             _flush(file)
@@ -102,7 +106,9 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             raise
         raise said from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft in _LIVE:
+            _LIVE.discard(draft)
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _swap(draft: Path, goal: Path) -> None:
@@ -126,7 +132,9 @@ def remove_drafts(goal: Path) -> None:
     pattern = re.compile(rf"\.tmp-(old-)?(\d+)-{re.escape(goal.name)}")
     for draft in sorted(goal.parent.iterdir()):
         match = pattern.fullmatch(draft.name)
-        if not match or (int(match[2]) != os.getpid() and _alive(int(match[2]))):
+        if not match or draft in _LIVE:
+            continue
+        if int(match[2]) != os.getpid() and _alive(int(match[2])):
             continue
         if match[1] and not goal.exists():
             draft.rename(goal)

@@ -132,8 +132,9 @@ def _refuse_unknown(mapping: Mapping[str, Any], kind: Any, where: str, prefix: s
     names = [field.name for field in dataclasses.fields(kind) if field.init]
     for key, inner in mapping.items():
         if key not in names:
+            asked, known = f"{prefix}{key}", [prefix + name for name in names]
             raise SettingsError(
-                f"{where}: unknown setting {prefix + str(key)!r}{did_you_mean(prefix + str(key), [prefix + name for name in names])} "
+                f"{where}: unknown setting {asked!r}{did_you_mean(asked, known)} "
                 f"(known: {', '.join(names)})"
             )
         if isinstance(inner, Mapping):

@@ -184,3 +184,41 @@ def test_without_a_dev_set_a_tenth_is_split_off_and_said(
     )
     assert "no dev set given: 6 examples split off" in capsys.readouterr().err
     assert folder.scores()["examples"] == 6
+
+
+def test_a_label_that_falls_into_the_dev_part_alone_is_known(
+    pretrained: Folder, plan: Plan, tmp_path: Path
+) -> None:
+    rare = [{"text": f"the cat {number}", "label": f"l{number}"} for number in range(30)]
+    folder = finetune(
+        "classify", rare, tmp_path / "run", start=pretrained, plan=plan, settings=["train.steps=1"]
+    )
+    assert len(folder.labels()) == 30
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        ([{"text": "a"}], "example 1: expected a label, there is none"),
+        ([{"text": "a", "label": "sees"}, {"text": "b"}], "example 2: expected a label"),
+        ([{"text": None, "label": "sees"}], "example 1: expected text under 'text', got"),
+        ([{"txt": "a", "label": "sees"}], "example 1: expected text under 'text'"),
+        ([], "at least one; got 0"),
+    ],
+)
+def test_examples_that_cannot_be_scored_are_named(
+    classifier: Folder, examples: list[dict[str, str]], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        evaluate(classifier, examples)
+
+
+def test_scored_texts_of_equal_length_hide_different_places(pretrained: Folder) -> None:
+    answered = evaluate(pretrained, [{"text": sentence} for sentence in SENTENCES])
+    places = {filled.position for answer in answered.answers for filled in answer}
+    assert len(places) > 3
+
+
+def test_unknown_precision_is_refused(pretrained: Folder) -> None:
+    with pytest.raises(filbert.FilbertError, match="precision 'fp16': expected auto, fp32 or bf16"):
+        open_model(pretrained, precision="fp16").embed(["a"])

@@ -129,3 +129,15 @@ def test_another_files_error_is_its_own(tmp_path: Path) -> None:
 def test_sha256_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256_of(tmp_path / "f").startswith("ba7816bf8f01cfea")
+
+
+def test_threads_that_write_one_goal_do_not_destroy_each_other(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "run", replace=True) as draft:
+        (draft / "f").write_text("first")
+        with (
+            pytest.raises(FilbertError, match="could not be written"),
+            atomic_folder(tmp_path / "run", replace=True),
+        ):
+            pass
+        assert (draft / "f").exists()
+    assert (tmp_path / "run" / "f").read_text() == "first"

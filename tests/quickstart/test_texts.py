@@ -1,12 +1,14 @@
 """What the story reads, and what it hides from itself."""
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
 from filbert.corpus import Document, near_duplicates
-from filbert.errors import DataError
+from filbert.errors import DataError, SettingsError
+from filbert.quickstart import quickstart
 from filbert.quickstart.texts import Texts, examples, gather, strip_names
 
 
@@ -95,3 +97,40 @@ def test_too_little_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("just one text")
     with pytest.raises(DataError, match="too few to hold any out"):
         gather([tmp_path / "a.txt"])
+
+
+def test_a_label_of_few_large_files_is_scored_too(tmp_path: Path) -> None:
+    for label in ("x", "y", "z"):
+        for number in range(3):
+            file = tmp_path / label / f"{number}.jsonl"
+            file.parent.mkdir(exist_ok=True)
+            texts = [f"{label} text {number}-{i} says {i * 37 % 101}" for i in range(60)]
+            file.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    found = gather([tmp_path])
+    assert set(found.labels) == {"x", "y", "z"}
+    assert {d.label for d in found.held_out} == {"x", "y", "z"}
+
+
+def test_another_text_does_not_take_over_a_storys_folder(tmp_path: Path) -> None:
+    claim = importlib.import_module("filbert.quickstart.story")._claim
+    claim(tmp_path / "out", {"texts": "1", "vocab_size": 8000})
+    claim(tmp_path / "out", {"texts": "1", "vocab_size": 8000})
+    with pytest.raises(SettingsError, match="was made with other texts; name another place"):
+        claim(tmp_path / "out", {"texts": "2", "vocab_size": 8000})
+    with pytest.raises(SettingsError, match="other vocab_size"):
+        claim(tmp_path / "out", {"texts": "1", "vocab_size": 80})
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "a.txt").write_text("mine")
+    with pytest.raises(SettingsError, match="holds something that is no quickstart"):
+        claim(tmp_path / "thesis", {})
+
+
+def test_nonsense_is_refused_before_any_work(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(SettingsError, match="minutes"):
+        quickstart((), out, classify_settings=["train.minutes=nan"])
+    with pytest.raises(SettingsError, match="no budget"):
+        quickstart((), out, settings=["train.minutes=0"])
+    with pytest.raises(SettingsError, match="lies inside of the text"):
+        quickstart((tmp_path,), out)
+    assert not out.exists()

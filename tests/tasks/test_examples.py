@@ -45,6 +45,11 @@ def test_tables(tmp_path: Path, name: str, text: str, wanted: list[tuple[str, st
     assert [(example["text"], example["label"]) for example in found] == wanted
 
 
+def test_prose_is_a_text_a_line_commas_and_all(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "Hello, world.\n\nOne, two, three.\n")
+    assert parts(path) == [{"text": "Hello, world."}, {"text": "One, two, three."}]
+
+
 def test_gzip_and_what_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv.gz"
     path.write_bytes(gzip.compress(b"a\t1\nb\t0\nc\t0\n"))
@@ -61,7 +66,9 @@ def test_gzip_and_what_is_said(tmp_path: Path) -> None:
         ("a.jsonl", b'{"words": "a"}\n', r"a\.jsonl:1: no field of text"),
         ("a.jsonl", b'{"text": 3, "label": "x"}\n', r"a\.jsonl:1: text: expected text, got int"),
         ("a.jsonl", b'{"text": "a", "label": ["x"]}\n', r"a\.jsonl:1: label: expected one value"),
-        ("a.tsv", b"text\tlabel\na\n", r"a\.tsv:2: expected at least 2 columns, got 1"),
+        ("a.tsv", b"text\tlabel\na\n", r"a\.tsv:2: expected 2 columns, got 1"),
+        ("a.csv", b"a b,1\nc,d,0\n", r"a\.csv:2: expected 2 columns, got 3"),
+        ("a.csv", b"comment,label\na,1\n", r"a\.csv:1: the head line names label but no text"),
         ("a.tsv", b"a\tb\tc\n", r"a\.tsv:1: 3 columns and no head line"),
         ("a.tsv", b"a\t1\n\xff\t0\n", r"a\.tsv:2: expected UTF-8"),
         ("a.csv", b'text,label\n"a,x\n', r"a\.csv:\d: not valid CSV"),

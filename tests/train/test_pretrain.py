@@ -258,3 +258,73 @@ def test_events_come_in_order(world: Any, plan: Plan, tmp_path: Path) -> None:
         filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
     assert [event.step for event in seen if isinstance(event, Stepped)] == list(range(1, 13))
     assert isinstance(seen[-1], Saved)
+
+
+def test_a_refused_start_binds_nobody(world: Any, plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="'sgd' is unknown"):
+        filbert.pretrain(
+            world.shards, tmp_path / "run", plan=plan, settings=["train.optimizer=sgd"]
+        )
+    folder = filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    assert folder.train()["state"]["step"] == 12
+
+
+def test_two_processes_do_not_train_in_one_folder(world: Any, plan: Plan, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    with run.alone(), pytest.raises(SettingsError, match="another process is training there"):
+        filbert.pretrain(world.shards, run.path, plan=plan)
+    filbert.pretrain(world.shards, run.path, plan=plan)
+
+
+def test_a_stop_in_the_last_evaluation_loses_nothing(
+    world: Any, plan: Plan, tmp_path: Path
+) -> None:
+    """Everything learnt is saved before it; called again, only the scores are made up for."""
+    loop = importlib.import_module("filbert.train.loop")
+
+    def interrupted(job: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.Job, "evaluate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    stopped = RunFolder(tmp_path / "run").newest()
+    assert stopped is not None
+    assert stopped.train()["unscored"]
+    folder = filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    whole = filbert.pretrain(world.shards, tmp_path / "whole", plan=plan)
+    assert folder.scores() == whole.scores()
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+def test_a_damaged_log_is_named(world: Any, plan: Plan, tmp_path: Path) -> None:
+    filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    log = tmp_path / "run" / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([lines[0], b"\xff{\n", *lines[1:]]))
+    with pytest.raises(CheckpointError, match=r"log\.jsonl:2: expected a line of the log"):
+        list(RunFolder(tmp_path / "run").read_log())
+    log.write_bytes(b"".join(lines) + b'{"step": 1')
+    assert len(list(RunFolder(tmp_path / "run").read_log())) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "train.dropout_fraction=1.0",
+        "train.dropout_fraction=-0.5",
+        "train.seed=-1",
+        "train.seed=99999999999999999",
+        "train.epsilon=nan",
+        "train.peak_lr=inf",
+        "train.minutes=nan",
+        "task.keep_fraction=nan",
+        "train.batch_tokens=0",
+    ],
+)
+def test_nonsense_is_refused_by_name(plan: Plan, setting: str, tmp_path: Path) -> None:
+    name = setting.partition("=")[0].rpartition(".")[2]
+    with pytest.raises(SettingsError, match=name):
+        filbert.pretrain(tmp_path / "gone", tmp_path / "run", plan=plan, settings=[setting])

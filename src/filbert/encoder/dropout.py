@@ -33,7 +33,7 @@ def drop(
 class _Drop(Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, dropout_fraction: float) -> Tensor:
-        dropped_of = round(dropout_fraction * 65536)
+        dropped_of = min(round(dropout_fraction * 65536), 65535)
         ctx.scale = 65536 / (65536 - dropped_of)
         kept = _random_words(values) >= dropped_of - 32768
         ctx.save_for_backward(kept)

@@ -8,7 +8,8 @@ from filbert.batch import Row
 from filbert.checkpoint import Folder, find_folder
 from filbert.device import pick_device
 from filbert.engine.torch_engine import TorchEngine
-from filbert.tasks import Answered, Example, answer_rows, read_examples
+from filbert.errors import DataError
+from filbert.tasks import Answered, Example, answer_rows, numbered, read_examples
 
 
 def evaluate(
@@ -28,11 +29,16 @@ def evaluate(
     found = find_folder(folder)
     task = found.task().with_tokenizer(found.tokenizer())
     engine = TorchEngine.open(found, task, pick_device(device), precision=precision)
-    groups: list[list[Row]] = []
-    if isinstance(data, str | Path):
-        groups = task.rows_of(read_examples(data, say))
+    given: list[Example | Row] = []
+    given += read_examples(data, say) if isinstance(data, str | Path) else data
+    rows = [item for item in given if isinstance(item, Row)]
+    examples: list[Example] = [item for item in given if not isinstance(item, Row)]
+    if not given or (rows and examples):
+        raise DataError(f"expected examples or rows, at least one; got {len(given)} of mixed kind")
+    if rows:
+        groups = [[row] for row in rows]
     else:
-        for item in data:
-            groups.append([item] if isinstance(item, Row) else task.rows(item))
+        task.check_labels(examples)
+        groups = numbered(task.rows_of(examples))
     seed = int(found.train().get("settings", {}).get("seed", 1))
     return answer_rows(task, groups, partial(map, engine.run), seed=seed, each=each)

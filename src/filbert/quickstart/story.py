@@ -5,24 +5,26 @@ on where they were stopped. So Ctrl-C costs nothing, and the same command finish
 """
 
 import importlib.util
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from filbert.checkpoint import Card, Folder
 from filbert.corpus import Document, clean, deduplicate, open_documents, read_documents, write
-from filbert.disk import atomic_folder
+from filbert.disk import atomic_file, atomic_folder
 from filbert.engine import Attention, Predictor, evaluate, open_model
-from filbert.errors import EXTRA_OF, DataError, missing_extra
+from filbert.errors import EXTRA_OF, DataError, SettingsError, missing_extra
 from filbert.language import is_chinese
 from filbert.progress import Progress, quiet
 from filbert.quickstart.texts import Texts, examples, gather
 from filbert.shards import ShardReader, write_shards
 from filbert.tasks import Answered, accuracy, macro_f1
 from filbert.tokenizer import Tokenizer, learn_wordpiece
-from filbert.train import finetune, load_plan, pretrain
+from filbert.train import chosen_plan, finetune, load_plan, pretrain
 
 VOCAB_SIZE = 8000
 HELD_OUT_ROWS = 1000
@@ -102,13 +104,24 @@ def quickstart(
     for module, extra in EXTRA_OF.items():
         if importlib.util.find_spec(module) is None:
             raise missing_extra(module, extra)
+    for recipe, changes in (
+        ("quickstart", settings),
+        ("quickstart_classify", classify_settings),
+    ):
+        chosen_plan(recipe, changes)
+    for path in paths:
+        if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise SettingsError(f"--out {out} lies inside of the text {path}; name another place")
     progress.note("1/5 text")
     texts = gather(paths)
+    _claim(out, {"texts": texts.digest(), "vocab_size": vocab_size})
     progress.note(
         f"{len(texts.train):,} documents to learn from; held out: {len(texts.held_out):,} "
         f"({'single documents' if texts.by_document else 'whole files'}); "
         f"{texts.near:,} near duplicates of those left out"
     )
+    if texts.labels:
+        progress.note(f"labels with enough examples: {', '.join(texts.labels)}")
     train_docs = _corpus(texts.train, out / "corpus" / "train")
     held_docs = _corpus(texts.held_out, out / "corpus" / "held_out")
 
@@ -168,6 +181,29 @@ def quickstart(
         attention=predictor.attention(fillings[0].whole) if fillings else None,
     )
     return story
+
+
+def _claim(out: Path, story: dict[str, Any]) -> None:
+    """Make `out` this story's; another text's chapters that lie there are not its own.
+
+    Raises SettingsError where another story lies there, or something that is none.
+    """
+    file = out / "quickstart.json"
+    if not file.exists():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise SettingsError(f"{out} holds something that is no quickstart; name another place")
+        with atomic_file(file) as draft:
+            draft.write_text(json.dumps({"format": 1, **story}) + "\n", encoding="utf-8")
+        return
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
+    different = [name for name, value in story.items() if found.get(name) != value]
+    if different:
+        raise SettingsError(
+            f"{out} was made with other {' and '.join(different)}; name another place, or remove it"
+        )
 
 
 def _corpus(documents: list[Document], out: Path) -> Path:
@@ -254,9 +290,9 @@ def _classify(
     held = [e for e in examples(texts.held_out, texts.labels, strip=own) if e["text"].strip()]
     if not learn or not held:
         raise DataError("no labelled text is left once the labels' own names are taken out")
-    folders = {}
-    for name, fresh in (("classifier", False), ("classifier_without_pretraining", True)):
-        folders[name] = finetune(
+
+    def train(name: str, fresh: bool, budget: Sequence[str]) -> Folder:
+        return finetune(
             "classify",
             learn,
             out / name,
@@ -264,11 +300,16 @@ def _classify(
             dev=held,
             fresh=fresh,
             plan=load_plan("quickstart_classify"),
-            settings=settings,
+            settings=budget,
             card=card,
             progress=progress,
         )
-    answered, fresh_answered = (evaluate(folder, held) for folder in folders.values())
+
+    pretrained = train("classifier", False, settings)
+    # The twin makes as many steps: a machine that is busier the second time decides nothing.
+    steps = pretrained.train()["state"]["step"]
+    twin = train("classifier_without_pretraining", True, [*settings, *_only_steps(steps)])
+    answered, fresh_answered = evaluate(pretrained, held), evaluate(twin, held)
     truth = answered.references
     majority = max(texts.labels, key=[e["label"] for e in learn].count)
     always = [majority] * len(truth)
@@ -276,8 +317,8 @@ def _classify(
         (held[i]["text"], answered.answers[i].best(3), truth[i]) for i in _spread(len(held), 10)
     ]
     return Classifiers(
-        pretrained=folders["classifier"],
-        fresh=folders["classifier_without_pretraining"],
+        pretrained=pretrained,
+        fresh=twin,
         answered=answered,
         fresh_answered=fresh_answered,
         majority=Baseline(majority, accuracy(always, truth)),
@@ -285,3 +326,7 @@ def _classify(
         samples=samples,
         train_examples=len(learn),
     )
+
+
+def _only_steps(steps: int) -> list[str]:
+    return ["train.minutes=none", "train.epochs=none", f"train.steps={steps}"]

@@ -39,6 +39,15 @@ class Texts:
     licence: tuple[str, str]
     paths: tuple[Path, ...]
 
+    def digest(self) -> str:
+        """What these texts are, in one number."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.held_out):
+            for document in part:
+                digest.update(repr((document.source, document.label, document.text)).encode())
+            digest.update(b"held out")
+        return digest.hexdigest()
+
     @property
     def standard_library(self) -> bool:
         """Whether nobody gave a text."""
@@ -77,7 +86,10 @@ def _of_user(paths: Sequence[Path]) -> list[Document]:
     for text in read_texts(paths):
         characters += len(text.text)
         if characters > MOST_CHARACTERS:
-            break
+            raise DataError(
+                f"{text.place}: more than {MOST_CHARACTERS:,} characters are too much for a "
+                "quickstart; give fewer files, or go step by step: corpus, vocab, shards, pretrain"
+            )
         file = text.place.path
         label = text.label if text.label is not None else _folder_of(file, paths)
         documents.append(Document(text.text, file.as_posix(), text.place.line, label))
@@ -111,6 +123,9 @@ def _held_out_files(documents: Sequence[Document]) -> list[bool]:
             if taken + files[file] <= 2 * HELD_OUT_FRACTION * total:
                 chosen.add(file)
                 taken += files[file]
+        if not taken and len(files) > 1:
+            # A few large files: better one of them than a label without any score.
+            chosen.add(min(files, key=lambda file: (files[file], _draw(file))))
     if not chosen:
         chosen = set(sorted({document.source for document in documents}, key=_draw)[:1])
     return [document.source in chosen for document in documents]

@@ -15,6 +15,7 @@ from filbert.tasks.task import (
     Scores,
     Task,
     answer_rows,
+    numbered,
 )
 from filbert.tasks.windows import text_rows, windows
 
@@ -40,6 +41,7 @@ __all__ = [
     "answer_rows",
     "confusion",
     "macro_f1",
+    "numbered",
     "read_examples",
     "text_rows",
     "windows",

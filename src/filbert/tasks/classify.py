@@ -68,6 +68,13 @@ class Classify(Task):
             )
         return np.array(self.labels.index(str(label)), np.int32)
 
+    def check_labels(self, examples: Sequence[Example]) -> None:
+        """Raise DataError for the first example without a label."""
+        for number, example in enumerate(examples):
+            if example.get("label") is None:
+                where = example.get("place", f"example {number + 1}")
+                raise DataError(f"{where}: expected a label, there is none")
+
     def batch(self, rows: Sequence[Row], seed: int, epoch: int) -> Packed:
         """Rows packed; targets: labels int32 [sequences], where the rows have them."""
         labels = [row.labels for row in rows if row.labels is not None]

@@ -65,8 +65,13 @@ _PARTS = {"text": TEXT_FIELDS, "pair": PAIR_FIELDS, "label": LABEL_FIELDS}
 
 def _table(path: Path, suffix: str) -> Iterator[dict[str, Any]]:
     lines = list(read_lines(path))
-    comma = suffix == ".csv" or (suffix == ".txt" and not any("\t" in text for text, _ in lines))
-    records = list(_records(path, lines, comma))
+    if suffix == ".txt" and not any("\t" in text for text, _ in lines):
+        # Prose: a text a line; its commas part nothing.
+        for text, number in lines:
+            if text.strip():
+                yield _example({"text": text}, Place(path, number))
+        return
+    records = list(_records(path, lines, comma=suffix == ".csv"))
     if not records:
         return
     columns = _columns(path, [cells for cells, _ in records])
@@ -74,8 +79,8 @@ def _table(path: Path, suffix: str) -> Iterator[dict[str, Any]]:
     width = max(columns.values()) + 1
     for cells, number in records[has_head:]:
         place = Place(path, number)
-        if len(cells) < width:
-            raise DataError(f"{place}: expected at least {width} columns, got {len(cells)}")
+        if len(cells) < width or (not has_head and len(cells) > width):
+            raise DataError(f"{place}: expected {width} columns, got {len(cells)}")
         yield _example({part: cells[column] for part, column in columns.items()}, place)
 
 
@@ -112,6 +117,11 @@ def _columns(path: Path, rows: list[list[str]]) -> dict[str, int]:
     }
     if "text" in named:
         return named | {"head": 1}
+    if named:
+        raise DataError(
+            f"{Place(path, 1)}: the head line names {', '.join(named)} but no text: expected one "
+            f"of {', '.join(TEXT_FIELDS)}; got {head}"
+        )
     width = len(rows[0])
     if width == 1:
         return {"text": 0, "head": 0}

@@ -56,9 +56,8 @@ class Pretrain(Task):
         for name in ("mask_fraction", "scored_mask_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise SettingsError(f"task.{name} must be in (0, 1]; got {getattr(self, name)}")
-        if min(self.keep_fraction, self.random_fraction) < 0 or (
-            self.keep_fraction + self.random_fraction > 1
-        ):
+        kept, random = self.keep_fraction, self.random_fraction
+        if not (kept >= 0 and random >= 0 and kept + random <= 1):
             raise SettingsError(
                 "task.keep_fraction and task.random_fraction must be at least 0 and together "
                 f"at most 1; got {self.keep_fraction} and {self.random_fraction}"

@@ -5,6 +5,7 @@ are its settings (they are what task.json holds), plus the tokenizer that it is 
 """
 
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class Task(ABC):
 
     def rows_of(self, examples: Sequence[Example]) -> list[list[Row]]:
         """The rows of each example; all texts are tokenised in one go."""
-        texts = [str(example[part]) for example in examples for part in _parts(example)]
+        texts = [_text(e, part, n) for n, e in enumerate(examples) for part in _parts(e)]
         encoded = iter(self.tokenizer.encode_batch(texts, specials=False))
         return [
             text_rows(
@@ -77,6 +78,10 @@ class Task(ABC):
     def labels_of(self, example: Example) -> Array | None:
         """What a row keeps of an example's label; None where the task has no use for one."""
         return None
+
+    def check_labels(self, examples: Sequence[Example]) -> None:
+        """Refuse examples that cannot be learnt from or scored, by name, before any work."""
+        return
 
     @abstractmethod
     def batch(self, rows: Sequence[Row], seed: int, epoch: int) -> Packed:
@@ -108,8 +113,27 @@ class Task(ABC):
         return answers[0]
 
 
+def _text(example: Example, part: str, number: int) -> str:
+    text = example.get(part) if isinstance(example, Mapping) else None
+    if isinstance(text, str):
+        return text
+    where = example.get("place") if isinstance(example, Mapping) else None
+    raise DataError(
+        f"{where or f'example {number + 1}'}: expected text under {part!r}, got {example!r:.80}"
+    )
+
+
+def numbered(groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    """Rows with their numbers as origins, so that each has chance of its own."""
+    number = itertools.count()
+    return [
+        [dataclasses.replace(row, origin=(0, next(number))) for row in group] for group in groups
+    ]
+
+
 def _parts(example: Example) -> tuple[str, ...]:
-    return ("text",) if example.get("pair") is None else ("text", "pair")
+    paired = isinstance(example, Mapping) and example.get("pair") is not None
+    return ("text", "pair") if paired else ("text",)
 
 
 @dataclass(frozen=True)

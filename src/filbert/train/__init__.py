@@ -8,6 +8,7 @@ from filbert.train.plan import PRESETS, Plan, Size, Training, load_plan, make_pl
 from filbert.train.pretrain import pretrain
 from filbert.train.run import RunFolder
 from filbert.train.schedules import SCHEDULES
+from filbert.train.starting import chosen_plan
 from filbert.train.state import TrainState
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Stopped",
     "TrainState",
     "Training",
+    "chosen_plan",
     "finetune",
     "load_plan",
     "make_plan",

@@ -1,6 +1,5 @@
 """Fine-tuning: examples and a pre-trained model → a Folder that does a task."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from filbert.encoder import Encoder
 from filbert.errors import DataError, SettingsError
 from filbert.heads import build_model
 from filbert.progress import Progress, quiet
-from filbert.tasks import Example, Task, read_examples
+from filbert.tasks import Example, Task, numbered, read_examples
 from filbert.train.loop import Job
 from filbert.train.plan import Plan, Training
 from filbert.train.run import RunFolder
@@ -60,16 +59,17 @@ def finetune(
     progress = progress or quiet()
     made = chosen_plan(plan, settings)
     begin = find_folder(start)
-    examples = _examples(train, progress)
+    examples = every = _examples(train, progress)
     if dev is None:
         examples, scored = _split(examples, made.train.seed)
         progress.note(f"no dev set given: {len(scored):,} examples split off")
     else:
         scored = _examples(dev, progress)
-    bound = _bind(task, made, examples, begin)
+    bound = _bind(task, made, every, begin)
+    bound.check_labels([*every, *scored])
     groups = bound.rows_of(examples)
     source = RowList([row for group in groups for row in group])
-    dev_groups = bound.rows_of(scored)
+    dev_groups = numbered(bound.rows_of(scored))
     _say_what_is_long(groups, bound, progress)
     run = RunFolder(out)
     recipe = run_recipe(
@@ -122,11 +122,10 @@ def _bind(name: str, plan: Plan, examples: list[Example], start: Folder) -> Task
     if "max_tokens" not in plan.task and longest < 128:
         found["max_tokens"] = longest
     if name == "classify" and "labels" not in plan.task:
-        for number, example in enumerate(examples):
-            if example.get("label") is None:
-                where = example.get("place", f"example {number + 1}")
-                raise DataError(f"{where}: expected a label, there is none")
-        found["labels"] = sorted(Counter(str(example["label"]) for example in examples))
+        labels = {str(example["label"]) for example in examples if example.get("label") is not None}
+        if not labels and examples:
+            raise DataError("example 1: expected a label, there is none")
+        found["labels"] = sorted(labels)
     task = plan.make_task(name, **found)
     if task.max_tokens > longest:
         raise SettingsError(
@@ -137,7 +136,7 @@ def _bind(name: str, plan: Plan, examples: list[Example], start: Folder) -> Task
 
 def _say_what_is_long(groups: Sequence[Sequence[Row]], task: Task, progress: Progress) -> None:
     long = sum(len(group) > 1 for group in groups)
-    cut = sum(row.tokens_cut for group in groups for row in group)
+    cut = sum(group[0].tokens_cut for group in groups)
     if long:
         progress.note(
             f"{long:,} of {len(groups):,} examples are longer than {task.max_tokens} tokens: "

@@ -74,11 +74,13 @@ def train(job: Job, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     optimizer = _pick(OPTIMIZERS, "optimizer", settings.optimizer)(model, settings)
     state = _resume(job, optimizer)
     if state.spent(settings, len(job.source.lengths)) >= 1:
+        yield from _finish(job, optimizer, state)
         return
     batches = read_batches(
         job.source, batch_tokens=settings.batch_tokens, seed=settings.seed, state=state.read
     )
-    scores: Scores = {}
+    newest = job.run.newest() if state.step else None
+    scores: Scores = newest.scores() if newest else {}
     last_save = time.monotonic()
     last_seconds = 0.0
     while True:
@@ -105,6 +107,9 @@ def train(job: Job, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         yield stepped
         over = spent >= 1
         every = settings.evaluate_every_steps
+        if over and job.dev:
+            # The last evaluation may take long: what was learnt is safe before it begins.
+            yield Saved(state.step, _save(job, optimizer, state, scores, unscored=True))
         if job.dev and (over or (every and state.step % every == 0)):
             scores = job.evaluate()
             evaluated = Evaluated(state.step, scores)
@@ -167,12 +172,17 @@ def _step(
     mean = total / max(count, 1)
     if not math.isfinite(mean):
         raise FilbertError(
-            f"step {state.step + 1}: the loss is {mean}; the newest checkpoint is still whole: "
+            f"step {state.step + 1}: the loss is {mean}; what was saved is still whole: "
             f"try a smaller train.peak_lr than {settings.peak_lr}"
         )
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     # The losses were summed: one multiplication turns the sum into the mean and clips it.
     norm = float(torch.nn.utils.get_total_norm(gradients)) / max(count, 1)
+    if not math.isfinite(norm):
+        raise FilbertError(
+            f"step {state.step + 1}: the gradient's norm is {norm}; nothing was changed: "
+            f"try a smaller train.peak_lr than {settings.peak_lr}"
+        )
     scale = 1.0 / max(count, 1)
     if settings.clip_norm and norm > settings.clip_norm:
         scale *= settings.clip_norm / norm
@@ -197,13 +207,33 @@ def _resume(job: Job, optimizer: torch.optim.Optimizer) -> TrainState:
     return state
 
 
+def _finish(job: Job, optimizer: torch.optim.Optimizer, state: TrainState) -> Iterator[Event]:
+    """The last evaluation of a run that was stopped between its last step and that."""
+    newest = job.run.newest()
+    if job.dev and newest is not None and newest.train().get("unscored"):
+        scores = job.evaluate()
+        evaluated = Evaluated(state.step, scores)
+        job.run.log(evaluated)
+        yield evaluated
+        yield Saved(state.step, _save(job, optimizer, state, scores))
+
+
 def _shown(settings: Training) -> tuple[tuple[str, str], ...]:
     """The settings that the card shows: those that are set."""
     values = to_mapping(settings)
     return tuple((f"train.{name}", str(v)) for name, v in values.items() if v is not None)
 
 
-def _save(job: Job, optimizer: torch.optim.Optimizer, state: TrainState, scores: Scores) -> Folder:
+def _save(
+    job: Job,
+    optimizer: torch.optim.Optimizer,
+    state: TrainState,
+    scores: Scores,
+    *,
+    unscored: bool = False,
+) -> Folder:
+    """A checkpoint. unscored: the run is over, but its last evaluation is still to come."""
+    train = {"state": state_mapping(state), "settings": to_mapping(job.settings)}
     tensors = optimizer_tensors(job.model, optimizer)
     folder = save(
         job.run.place(state.step),
@@ -211,8 +241,8 @@ def _save(job: Job, optimizer: torch.optim.Optimizer, state: TrainState, scores:
         shape=job.model.encoder.shape,
         task=job.task,
         tokenizer=job.task.tokenizer,
-        train={"state": state_mapping(state), "settings": to_mapping(job.settings)},
-        scores=scores,
+        train=train | {"unscored": unscored},
+        scores={} if unscored else scores,
         card=replace(job.card, settings=_shown(job.settings)),
         extra_files={OPTIMIZER_FILE: {name: np.asarray(a) for name, a in tensors.items()}},
         replace=True,

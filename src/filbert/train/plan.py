@@ -86,15 +86,23 @@ class Training:
             ("keep_folders", 1),
             ("weight_decay", 0.0),
             ("clip_norm", 0.0),
+            ("epsilon", 0.0),
+            ("seed", 0),
             ("evaluate_every_steps", 0),
             ("save_every_seconds", 0.0),
         ):
             value = getattr(self, name)
-            if value is not None and not value >= low:
-                raise SettingsError(f"train.{name} must be at least {low}; got {value}")
+            if value is not None and not low <= value < 1e15:
+                raise SettingsError(f"train.{name} must be a number from {low} on; got {value}")
         for name in ("warmup_fraction", "beta1", "beta2", "attention_dropout_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"train.{name} must be in [0, 1); got {getattr(self, name)}")
+        if self.dropout_fraction is not None and not 0 <= self.dropout_fraction < 1:
+            raise SettingsError(
+                f"train.dropout_fraction must be in [0, 1); got {self.dropout_fraction}"
+            )
+        if self.seed >= 2**40:
+            raise SettingsError(f"train.seed must be below 2**40; got {self.seed}")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The folder of a run: its recipe, its log, its checkpoints."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,15 @@ from filbert.disk import atomic_file, remove_drafts
 from filbert.errors import CheckpointError, FilbertError, SettingsError
 from filbert.train.events import Evaluated, Stepped
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there nobody is kept out
+    fcntl = None  # type: ignore[assignment, unused-ignore]
+
 FORMAT = 1
 RUN_FILE = "run.json"
 LOG_FILE = "log.jsonl"
+LOCK_FILE = ".lock"
 FREE_TO_CHANGE = frozenset({"plan.train.keep_folders", "plan.train.save_every_seconds"})
 
 
@@ -28,11 +35,18 @@ class RunFolder:
     def claim(self, recipe: Mapping[str, Any]) -> None:
         """Make the folder this recipe's, or find that it is already.
 
+        A recipe under which nothing was ever saved binds nobody: a mistyped start can be put right.
         Raises SettingsError, naming what differs, if another recipe's run lies there, or something
         that is no run at all.
         """
-        recipe = json.loads(json.dumps(recipe))
+        with self.alone():
+            self._claim(json.loads(json.dumps(recipe)))
+
+    def _claim(self, recipe: Mapping[str, Any]) -> None:
         file = self.path / RUN_FILE
+        if file.exists() and not self.steps():
+            file.unlink()
+            (self.path / LOG_FILE).unlink(missing_ok=True)
         if not file.exists():
             others = [p for p in self.path.glob("*") if not p.name.startswith(".")]
             if self.path.exists() and (not self.path.is_dir() or others):
@@ -60,6 +74,24 @@ class RunFolder:
                 f"{self.path} belongs to another recipe: {'; '.join(differences[:5])}; "
                 "name another place for this run, or remove that one"
             )
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out while this one works in the folder.
+
+        Raises SettingsError if another one is at work there.
+        """
+        if fcntl is None or not self.path.is_dir():
+            yield
+            return
+        with (self.path / LOCK_FILE).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise SettingsError(
+                    f"{self.path}: another process is training there; wait, or name another place"
+                ) from error
+            yield
 
     def steps(self) -> list[Folder]:
         """The checkpoints, the oldest first."""
@@ -102,15 +134,23 @@ class RunFolder:
             ) from error
 
     def read_log(self) -> Iterator[dict[str, Any]]:
-        """The log's lines; a last line that was cut off by a crash is left out."""
+        """The log's lines; a last line that was cut off by a crash is left out.
+
+        Raises CheckpointError naming any other line that is none.
+        """
         file = self.path / LOG_FILE
         if not file.exists():
             return
-        for line in file.read_text(encoding="utf-8").splitlines():
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        for number, line in enumerate(lines, start=1):
             try:
-                yield json.loads(line)
+                entry = json.loads(line)
             except ValueError:
-                return
+                entry = None
+            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+                yield entry
+            elif number < len(lines):
+                raise CheckpointError(f"{file}:{number}: expected a line of the log; remove it")
 
     def cut_log(self, step: int) -> None:
         """Forget the lines after a step: the resumed run writes them again."""

@@ -51,7 +51,11 @@ def follow(
     """
     total, unit = _total(job.settings, job.source)
     stopped: Stopped | None = None
-    with stop_when_asked() as should_stop, progress.stage(what, total, unit) as stage:
+    with (
+        job.run.alone(),
+        stop_when_asked() as should_stop,
+        progress.stage(what, total, unit) as stage,
+    ):
         for event in train(job, should_stop):
             if watch:
                 watch(event)
@@ -65,10 +69,14 @@ def follow(
                     stopped = event
                 case Saved():
                     pass
-    if stopped:
-        progress.note(
-            f"stopped at step {stopped.step:,}, saved in {stopped.folder}; the same call goes on"
+        asked = should_stop()
+    if stopped or asked:
+        where = (
+            f"stopped at step {stopped.step:,}, saved in {stopped.folder}"
+            if stopped
+            else (f"stopped; {job.run.path} was just done")
         )
+        progress.note(f"{where}; the same call goes on")
         raise KeyboardInterrupt
     folder = job.run.newest()
     if folder is None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from filbert.cli.options import add_device, add_quiet
-from filbert.cli.output import progress_for, say
+from filbert.cli.output import complain, progress_for, say
 from filbert.errors import SettingsError
 
 
@@ -29,7 +29,10 @@ def run(options: argparse.Namespace) -> int:
     from filbert.engine import open_model
     from filbert.files import read_texts
 
-    texts = [text.text for text in read_texts(options.file, split="line")]
+    found = list(read_texts(options.file, split="line"))
+    texts = [text.text for text in found]
+    if empty := found[-1].place.line - len(found):
+        complain(f"{options.file}: {empty:,} lines without text passed over; they have no vector")
     model = open_model(options.model, device=options.device)
     done = 0
     with progress_for(options.quiet).stage("embedding", len(texts), "texts") as stage:
