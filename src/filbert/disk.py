@@ -86,10 +86,12 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         remove_drafts(goal)
     if not replace and (goal.is_file() or (goal.is_dir() and any(goal.iterdir()))):
         raise SettingsError(f"{goal} is there already; name another place, or remove it first")
+    made = False
     draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
+        made = True
         _LIVE.add(draft)
         yield draft
         for file in sorted(draft.rglob("*")):
@@ -106,7 +108,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             raise
         raise said from error
     finally:
-        if draft in _LIVE:
+        if made:
             _LIVE.discard(draft)
             shutil.rmtree(draft, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,9 @@ def test_the_choice_is_the_same_each_time(library: Texts) -> None:
     assert [d.text for d in again.held_out] == [d.text for d in library.held_out]
 
 
+WORDS = "river stone apple doctor window garden letter market bridge winter silver forest".split()
+
+
 def write_folders(place: Path) -> None:
     for label in ("猫", "狗"):
         (place / label).mkdir(parents=True)
@@ -104,7 +108,10 @@ def test_a_label_of_few_large_files_is_scored_too(tmp_path: Path) -> None:
         for number in range(3):
             file = tmp_path / label / f"{number}.jsonl"
             file.parent.mkdir(exist_ok=True)
-            texts = [f"{label} text {number}-{i} says {i * 37 % 101}" for i in range(60)]
+            chance = random.Random(f"{label}{number}")
+            texts = [
+                " ".join(chance.choice(WORDS) for _ in range(12)) + f" {label}" for _ in range(60)
+            ]
             file.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
     found = gather([tmp_path])
     assert set(found.labels) == {"x", "y", "z"}

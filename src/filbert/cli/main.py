@@ -31,11 +31,15 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code: 0 done, 1 an error that was said, 2 wrong use, 130 stopped."""
     _settle_environment()
-    options = _parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
     try:
-        code: int = options.run(options)
-        # What is still in the buffer may meet a reader that has gone: here, not at Python's exit.
-        sys.stdout.flush()
+        try:
+            words = sys.argv[1:] if arguments is None else arguments
+            options = _parser(words).parse_args(words)
+            code: int = options.run(options)
+        finally:
+            # What is still in the buffer (of --help, too, which leaves by SystemExit) may meet a
+            # reader that has gone: here, not at Python's exit.
+            sys.stdout.flush()
     except FilbertError as error:
         complain(str(error))
         return 1

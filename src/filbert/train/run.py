@@ -39,6 +39,11 @@ class RunFolder:
         Raises SettingsError, naming what differs, if another recipe's run lies there, or something
         that is no run at all.
         """
+        others = [path for path in self.path.glob("*") if not path.name.startswith(".")]
+        if not (self.path / RUN_FILE).exists() and (self.path.is_file() or others):
+            raise SettingsError(
+                f"{self.path} holds something that is no run of filbert; name another place"
+            )
         with self.alone():
             self._claim(json.loads(json.dumps(recipe)))
 
@@ -48,11 +53,6 @@ class RunFolder:
             file.unlink()
             (self.path / LOG_FILE).unlink(missing_ok=True)
         if not file.exists():
-            others = [p for p in self.path.glob("*") if not p.name.startswith(".")]
-            if self.path.exists() and (not self.path.is_dir() or others):
-                raise SettingsError(
-                    f"{self.path} holds something that is no run of filbert; name another place"
-                )
             with atomic_file(file) as draft:
                 draft.write_text(
                     json.dumps({"format": FORMAT, **recipe}, indent=2, sort_keys=True) + "\n"

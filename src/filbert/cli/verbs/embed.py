@@ -31,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
 
     found = list(read_texts(options.file, split="line"))
     texts = [text.text for text in found]
-    if empty := found[-1].place.line - len(found):
+    last_lines = {text.place.path: text.place.line for text in found}
+    if empty := sum(last_lines.values()) - len(found):
         complain(f"{options.file}: {empty:,} lines without text passed over; they have no vector")
     model = open_model(options.model, device=options.device)
     done = 0

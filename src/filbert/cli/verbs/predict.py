@@ -42,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     answers = ways[model.task.name](texts)
     for text, answer in zip(texts, answers, strict=True):
         # An answer a line, whatever the text holds.
-        shown = " ".join((text if isinstance(text, str) else " ".join(text)).split())
+        shown = text if isinstance(text, str) else " ".join(text)
+        for mark in "\n\t":
+            shown = shown.replace(mark, repr(mark)[1:-1])
         if options.json:
             say_json(
                 {"text": text, "answer": answer.tolist() if hasattr(answer, "tolist") else answer}
