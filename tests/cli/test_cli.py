@@ -276,7 +276,7 @@ def test_predict_shows_hostile_text_and_labels_as_text(filbert: Filbert, classif
     assert no_control(done.stdout)
     lines = [line.split("\t") for line in done.stdout.rstrip("\n").split("\n")]
     # Three texts, for U+2028 and a page break end no line; each is shown on one line of its own.
-    assert [text for _, text in lines] == [SHOWN, "b", "\ufeffa b c"]
+    assert [text for _, text in lines] == [SHOWN, "b", "\ufeffa\\x0cb\u2028c"]
     shown = {"[red]x[/red]", "<b>y</b>\\x1b[31m", "三\\u202e"}
     assert {label.rpartition(" (")[0] for label, _ in lines} <= shown
 

@@ -61,12 +61,10 @@ class Predictor:
         examples = _examples(texts, pairs=False)
         tokenizer = task.tokenizer
         mask, groups = tokenizer.specials.mask, []
-        for number, example in enumerate(examples):
-            rows = [
-                row
-                for row in task.rows(example)
-                if (row.token_ids == tokenizer.special_ids.mask).any()
-            ]
+        windows = task.rows_of(examples)
+        _say_what_is_long(task, windows)
+        for number, (example, group) in enumerate(zip(examples, windows, strict=True)):
+            rows = [row for row in group if (row.token_ids == tokenizer.special_ids.mask).any()]
             if not rows:
                 raise RequestError(f"text {number + 1} has no {mask}: {example['text']!r:.80}")
             groups.append(rows)
@@ -150,17 +148,7 @@ class Predictor:
         each: Callable[[int], None] | None = None,
     ) -> list[Any]:
         groups = task.rows_of(examples)
-        long = sum(len(group) > 1 for group in groups)
-        cut = sum(group[0].tokens_cut for group in groups)
-        if long:
-            _log.warning(
-                "%d of %d texts are longer than %d tokens: each is read as several windows",
-                long,
-                len(groups),
-                task.max_tokens,
-            )
-        if cut:
-            _log.warning("%d tokens of over-long pairs were cut", cut)
+        _say_what_is_long(task, groups)
         return answer_rows(
             task,
             groups,
@@ -170,6 +158,20 @@ class Predictor:
             labelled=False,
             each=each,
         ).answers
+
+
+def _say_what_is_long(task: Task, groups: Sequence[Sequence[Row]]) -> None:
+    long = sum(len(group) > 1 for group in groups)
+    cut = sum(group[0].tokens_cut for group in groups)
+    if long:
+        _log.warning(
+            "%d of %d texts are longer than %d tokens: each is read as several windows",
+            long,
+            len(groups),
+            task.max_tokens,
+        )
+    if cut:
+        _log.warning("%d tokens of over-long pairs were cut", cut)
 
 
 _VERBS = {"pretrain": "fill_mask", "classify": "classify", "embed": "embed"}
