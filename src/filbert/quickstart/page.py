@@ -19,7 +19,7 @@ def write_page(story: Story) -> Path:
     page = Report(words["title"], language=language)
     page.text(words["lead"])
     page.heading(words["text"])
-    page.facts({name: f"{value:,}" for name, value in story.counts.items()})
+    page.facts({words.get(name, name): f"{value:,}" for name, value in story.counts.items()})
     page.text(words["by_document" if story.texts.by_document else "by_file"])
     _pretraining(page, story, words)
     if story.classifiers is None:

@@ -110,5 +110,11 @@ WORDS: dict[str, dict[str, str]] = {
         "attention_text": "预训练网络读一个留出的句子：softmax(QKᵀ/√d)。",
         "no_classifier": "这些文本没有标签，所以没有分类器。",
         "next": "接下来可以试试",
+        "documents": "文档",
+        "sentences": "句子数",
+        "tokens": "词元",
+        "held-out documents": "留出文档",
+        "held-out tokens": "留出词元",
+        "vocabulary": "词表",
     },
 }
