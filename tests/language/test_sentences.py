@@ -79,15 +79,11 @@ def test_spans_cover_all_but_spaces_in_order(text, language):
     "piece", ["a.", ".", "a", "Dr. ", '"', '。"', "《", "(", "\n", "\n \t", "? ! ", "\n\n", "中"]
 )
 @pytest.mark.parametrize("language", ["en", "zh", None])
-def test_hostile_text_takes_no_longer_than_its_length(piece, language):
-    """Ten times the text may take at most forty times as long (a square would take a hundred)."""
-    times = []
-    for count in (10_000, 100_000):
-        text = piece * count
-        begin = time.process_time()
-        split_sentences(text, language)
-        times.append(time.process_time() - begin)
-    assert times[1] < 40 * max(times[0], 0.01)
+def test_hostile_text_comes_to_an_end(piece, language):
+    """A guard against hanging, no speed: three seconds are usual, a square takes many minutes."""
+    begin = time.process_time()
+    split_sentences(piece * 100_000, language)
+    assert time.process_time() - begin < 120
 
 
 def test_unknown_language():
