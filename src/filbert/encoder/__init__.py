@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from filbert.encoder.shape import BERT_BASE, Shape
+from filbert.encoder.shape import BERT_BASE, MODERN_BASE, Shape
 
 if TYPE_CHECKING:
     from filbert.encoder.attention import Attend, attend_plain, attend_runs, attend_varlen
@@ -25,6 +25,7 @@ _HOME = {
 
 __all__ = [
     "BERT_BASE",
+    "MODERN_BASE",
     "Attend",
     "Block",
     "Encoder",
