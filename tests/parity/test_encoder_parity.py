@@ -13,7 +13,6 @@ from filbert.checkpoint import load
 from filbert.encoder import (
     Block,
     Encoder,
-    PackedTensors,
     Shape,
     attend_plain,
     attend_runs,
@@ -275,25 +274,3 @@ def test_classification_equals_theirs(tmp_path: object) -> None:
         logits = ours(to_tensors(pack(rows), SHAPE))["logits"]
         for row, part in zip(rows, logits, strict=True):
             assert (part - theirs_on(theirs, row)).abs().max() <= 1e-5
-
-
-def test_varlen_is_chosen_on_cuda_in_half_precision_only() -> None:
-    from filbert.encoder.attention import attend_varlen, choose_attend
-
-    cuda, cpu = torch.device("cuda"), torch.device("cpu")
-    assert choose_attend(cuda, torch.bfloat16, 0.0) is attend_varlen
-    assert choose_attend(cuda, torch.bfloat16, 0.1) is attend_runs
-    assert choose_attend(cuda, torch.float32, 0.0) is attend_runs
-    assert choose_attend(cpu, torch.bfloat16, 0.0) is attend_runs
-
-
-@pytest.mark.gpu
-def test_varlen_equals_the_plain_formula() -> None:
-    rows = rows_of([3, 17, 64, 64])
-    packed = to_tensors(pack(rows), SHAPE, "cuda")
-    assert isinstance(packed, PackedTensors)
-    qkv = torch.randn(148, 3, 4, 64, device="cuda", dtype=torch.bfloat16)
-    from filbert.encoder.attention import attend_varlen
-
-    wanted = attend_plain(qkv.float(), packed)
-    assert (attend_varlen(qkv, packed).float() - wanted).abs().max() < 2e-2

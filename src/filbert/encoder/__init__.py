@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from filbert.encoder.attention import Attend, attend_plain, attend_runs, attend_varlen
     from filbert.encoder.block import Block
     from filbert.encoder.encoder import Encoder, initialise
+    from filbert.encoder.inside import Inside
     from filbert.encoder.tensors import PackedTensors, to_tensors
 
 # A Shape is wanted where torch is not: the rest of the room is loaded when it is first used.
@@ -15,6 +16,7 @@ _HOME = {
     "Attend": "attention",
     "Block": "block",
     "Encoder": "encoder",
+    "Inside": "inside",
     "PackedTensors": "tensors",
     "attend_plain": "attention",
     "attend_runs": "attention",
@@ -29,6 +31,7 @@ __all__ = [
     "Attend",
     "Block",
     "Encoder",
+    "Inside",
     "PackedTensors",
     "Shape",
     "attend_plain",

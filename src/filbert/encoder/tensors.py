@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Integer
 from torch import Tensor
 
-from filbert.batch import Packed
+from filbert.batch import Array, Packed
 from filbert.encoder.shape import Shape
 from filbert.errors import DataError
 
@@ -44,6 +44,7 @@ def to_tensors(packed: Packed, shape: Shape, device: torch.device | str = "cpu")
     """Copy a pack to the device.
 
     Raises DataError if the network has no embedding for a token, a segment or a position of it.
+    Segments mean nothing to a network that knows fewer than two, so any are taken.
     """
     lengths = packed.lengths
     longest = int(lengths.max())
@@ -51,10 +52,10 @@ def to_tensors(packed: Packed, shape: Shape, device: torch.device | str = "cpu")
         raise DataError(
             f"a sequence of {longest} tokens; this network reads at most {shape.max_positions}"
         )
-    for name, values, rows in (
-        ("token id", packed.token_ids, shape.vocab),
-        ("segment", packed.segments, shape.segments),
-    ):
+    known: list[tuple[str, Array, int]] = [("token id", packed.token_ids, shape.vocab)]
+    if shape.segments > 1:
+        known.append(("segment", packed.segments, shape.segments))
+    for name, values, rows in known:
         low, high = int(values.min()), int(values.max())
         if low < 0 or high >= rows:
             raise DataError(

@@ -5,6 +5,8 @@ from filbert.heads.classify import ClassifyHead
 from filbert.heads.embed import EmbedHead
 from filbert.heads.head import Head, Loss, Model
 from filbert.heads.pretrain import PretrainHead
+from filbert.heads.span import SpanHead
+from filbert.heads.tag import TagHead
 from filbert.tasks import Task
 
 HEADS: dict[str, type[Head]] = {
@@ -27,5 +29,7 @@ __all__ = [
     "Loss",
     "Model",
     "PretrainHead",
+    "SpanHead",
+    "TagHead",
     "build_model",
 ]

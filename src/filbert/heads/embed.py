@@ -1,17 +1,17 @@
 """Pooling: the tokens' vectors → one vector a text."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from filbert.encoder.encoder import Encoder
 from filbert.encoder.tensors import PackedTensors
 from filbert.heads.head import Head
+from filbert.heads.pooler import pool
 from filbert.tasks import Embed, Task
 
 
 class EmbedHead(Head):
-    """Mean or first token.
+    """Mean, first token or the largest of each number.
 
     A checkpoint's pooler is carried along, so that a folder loses nothing on its way through
     filbert; no pooling here reads it.
@@ -32,9 +32,6 @@ class EmbedHead(Head):
     def forward(
         self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors
     ) -> dict[str, Tensor]:
-        """vectors [sequences, width]."""
-        if self.pooling == "first":
-            return {"vectors": hidden.index_select(0, packed.starts)}
-        # Sequence by sequence, so that a text's mean does not depend on its neighbours.
-        means = torch.segment_reduce(hidden, "mean", offsets=packed.ends.long(), axis=0)
-        return {"vectors": means}
+        """vectors [sequences, width]; targets["first_pooled"], where given, leaves prompts out."""
+        first_pooled = packed.targets.get("first_pooled")
+        return {"vectors": pool(hidden, packed, self.pooling, first_pooled)}

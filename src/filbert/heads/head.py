@@ -61,7 +61,8 @@ class Head(nn.Module, ABC):
 class Model(nn.Module):
     """An encoder and a head on it.
 
-    fresh  names of the parts that were drawn anew because the checkpoint had none
+    fresh   names of the parts that were drawn anew because the checkpoint had none
+    family  what the folder that it came from calls its kind of network, kept for the next one
     """
 
     def __init__(self, encoder: Encoder, head: Head):
@@ -70,6 +71,7 @@ class Model(nn.Module):
         self.encoder = encoder
         self.head = head
         self.fresh: list[str] = []
+        self.family: str | None = None
 
     def forward(self, packed: PackedTensors) -> dict[str, Tensor]:
         """The head's outputs."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from filbert.encoder.encoder import Encoder, initialise
+from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
 from filbert.heads.head import Head, Loss
 from filbert.heads.masked_loss import masked_loss
@@ -15,19 +16,20 @@ from filbert.tasks import Task
 
 
 class PretrainHead(Head):
-    """A layer and a norm, then the token embedding turned round, plus a bias for each token.
+    """A GELU layer and a norm, then the token embedding turned round, plus a bias for each token.
+
+    The last bias is there whatever the shape says of the others.
 
     Only the places in targets["positions"] are read: the product with the vocabulary is the dearest
     of all, and 85 % of it would be thrown away.
     """
 
-    def __init__(self, embedding: nn.Embedding, norm_epsilon: float):
+    def __init__(self, shape: Shape, embedding: nn.Embedding):
         """Make the head; `embedding` stays the encoder's own."""
         super().__init__()
-        vocab, width = embedding.weight.shape
-        self.transform = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width, norm_epsilon)
-        self.bias = nn.Parameter(torch.zeros(vocab))
+        self.transform = nn.Linear(shape.width, shape.width, shape.bias)
+        self.norm = nn.LayerNorm(shape.width, shape.norm_epsilon, bias=shape.bias)
+        self.bias = nn.Parameter(torch.zeros(shape.vocab))
         # In a tuple, so that torch does not count the encoder's weight as this head's own.
         self._tied = (embedding,)
         initialise(self)
@@ -35,7 +37,7 @@ class PretrainHead(Head):
     @classmethod
     def build(cls, encoder: Encoder, task: Task) -> "PretrainHead":
         """A fresh head, tied to the encoder's token embedding."""
-        return cls(encoder.embeddings.tokens, encoder.shape.norm_epsilon)
+        return cls(encoder.shape, encoder.embeddings.tokens)
 
     def forward(
         self, hidden: Float[Tensor, "tokens width"], packed: PackedTensors
