@@ -20,12 +20,14 @@ Array = NDArray[Any]
 class Row:
     """One sequence as the network reads it, special tokens included.
 
-    token_ids   int32 [tokens]
-    segments    uint8 [tokens], 0 for the first text, 1 for the second
-    origin      (shard, row): all random choices about this row come from it
-    labels      what the task wants to know about it, as the task sees fit
-    offsets     int32 [tokens, 2], characters of the text behind each token; (0, 0) for specials
-    tokens_cut  how many tokens of the text did not fit
+    token_ids      int32 [tokens]
+    segments       uint8 [tokens], 0 for the first text, 1 for the second
+    origin         (shard, row): all random choices about this row come from it
+    labels         what the task wants to know about it, as the task sees fit
+    offsets        int32 [tokens, 2], characters of the text behind each token; (0, 0) for specials
+    tokens_cut     how many tokens of the text did not fit
+    shared_tokens  how many of its tokens count to a neighbouring window that has them, too
+    prompt_tokens  how many tokens at its start are the prompt's, [CLS] included; 0: no prompt
     """
 
     token_ids: NDArray[np.int32]
@@ -34,6 +36,8 @@ class Row:
     labels: Array | None = None
     offsets: NDArray[np.int32] | None = None
     tokens_cut: int = 0
+    shared_tokens: int = 0
+    prompt_tokens: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a row that no network could read."""

@@ -12,6 +12,8 @@ from filbert.tasks import Classify, text_rows, windows
 from filbert.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghij", "中", "文"])
+ROBERTA = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghij", "中", "文"])
+ROBERTA.pair_separators, ROBERTA.pair_segments = 2, False
 
 
 @given(st.integers(0, 500), st.integers(1, 60), st.integers(0, 40))
@@ -61,6 +63,26 @@ def test_rows_keep_every_token_or_count_it(text: str, pair: str | None, limit: i
         assert kept == len(first) + 2 * len(rows)
     elif len(rows) == 1:
         assert kept + rows[0].tokens_cut == len(first) + len(second) + 3
+
+
+@settings(deadline=None)
+@given(texts, st.none() | texts, st.integers(8, 40), st.sampled_from([TOKENIZER, ROBERTA]))
+def test_truncated_rows_keep_the_beginnings_and_count_the_rest(
+    text: str, pair: str | None, limit: int, tokenizer: Tokenizer
+) -> None:
+    parts = [tokenizer.encode(p, specials=False) for p in (text, pair) if p is not None]
+    (row,) = text_rows(tokenizer, *parts, max_tokens=limit, truncate=True)
+    specials = 2 + tokenizer.pair_separators * (len(parts) - 1)
+    assert len(row) == min(limit, sum(map(len, parts)) + specials)
+    assert len(row) + row.tokens_cut == sum(map(len, parts)) + specials
+    kept = row.token_ids[1:-1]
+    if pair is not None:
+        first = int(np.flatnonzero(kept == tokenizer.special_ids.sep)[0])
+        second = kept[first + tokenizer.pair_separators :]
+        assert second.tolist() == parts[1].token_ids[: len(second)].tolist()
+        assert (row.segments.max() == 1) == tokenizer.pair_segments
+        kept = kept[:first]
+    assert kept.tolist() == parts[0].token_ids[: len(kept)].tolist()
 
 
 def test_an_empty_text_is_a_row_of_special_tokens() -> None:

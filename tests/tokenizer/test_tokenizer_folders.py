@@ -255,7 +255,7 @@ def test_a_bad_vocabulary_is_named(tmp_path: Path, raw: bytes, message: str) -> 
 
 
 def test_no_tokenizer_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no tokenizer\.json and no vocab\.txt in it"):
+    with pytest.raises(CheckpointError, match=r"no tokenizer\.json, no vocab\.txt, no vocab\.json"):
         Tokenizer.load(tmp_path)
     with pytest.raises(CheckpointError, match="no such folder"):
         Tokenizer.load(tmp_path / "nowhere")
@@ -294,7 +294,7 @@ Change = Callable[[dict], object]
     ("change", "message"),
     [
         (lambda c: c.pop("model"), "model: expected a table"),
-        (lambda c: c["model"].update(type="BPE"), "expected a WordPiece model, got 'BPE'"),
+        (lambda c: c["model"].update(type="BPE"), "not a tokenizer: "),
         (lambda c: c["model"].pop("vocab"), r"model\.vocab: expected a table"),
         (lambda c: c["model"].update(vocab=[]), r"model\.vocab: expected a table"),
         (lambda c: c["model"]["vocab"].update(the=3), "each once"),

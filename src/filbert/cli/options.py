@@ -1,6 +1,7 @@
 """Options that several verbs share, so that they are spelt alike everywhere."""
 
 import argparse
+from typing import Any
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +14,26 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", metavar="NAME", help="auto (a GPU if any), cpu, cuda, cuda:N"
     )
+
+
+def add_long(parser: argparse.ArgumentParser) -> None:
+    """--long and --overlap."""
+    parser.add_argument(
+        "--long",
+        choices=("windows", "truncate", "error"),
+        default="windows",
+        help="a text longer than the model reads: several windows whose answers are joined (the "
+        "default), its beginning alone, or an error",
+    )
+    parser.add_argument(
+        "--overlap", type=int, metavar="N", help="tokens that two neighbouring windows share"
+    )
+
+
+def long_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What --long and --overlap say, as a Predictor's methods take it."""
+    overlap = {} if options.overlap is None else {"overlap_tokens": options.overlap}
+    return {"long": options.long} | overlap
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

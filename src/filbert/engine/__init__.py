@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from filbert.engine.answers import Attention, FilledMask, Guess
+from filbert.engine.answers import Attention, FilledMask, Guess, HiddenStates, Inside
 from filbert.engine.engine import Engine
 from filbert.engine.predictor import BATCH_TOKENS, Predictor, open_model
 
@@ -15,6 +15,8 @@ __all__ = [
     "Engine",
     "FilledMask",
     "Guess",
+    "HiddenStates",
+    "Inside",
     "Predictor",
     "evaluate",
     "open_model",

@@ -1,7 +1,7 @@
 """The one verb of every back end."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, Self
 
 from filbert.batch import Array, Packed
 from filbert.tasks import Outputs, Task
@@ -21,3 +21,9 @@ class Engine(Protocol):
 
     def attention(self, packed: Packed) -> Array:
         """Where each token of one sequence looks: [depth, attention_heads, tokens, tokens]."""
+
+    def hidden_states(self, packed: Packed) -> Array:
+        """The embeddings, then what each layer gives: [depth + 1, tokens, width]."""
+
+    def inside(self, packed: Packed) -> Mapping[str, Any]:
+        """All that is computed for one sequence, by the names of `Inside`'s arrays."""

@@ -1,36 +1,55 @@
 """A model that answers: texts in, answers out, in the order of the texts."""
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from filbert.batch import Packed, Row, pack
+from filbert.batch import Row, pack
 from filbert.checkpoint import Folder, find_folder
 from filbert.device import pick_device
-from filbert.engine.answers import Attention, FilledMask, Guess
+from filbert.engine.answers import Attention, FilledMask, HiddenStates, Inside
 from filbert.engine.engine import Engine
+from filbert.engine.filling import best_places, filled_masks, rows_asked, with_labels
+from filbert.engine.requests import (
+    Texts,
+    examples_of,
+    say_what_is_long,
+    texts_of_tokens,
+    with_cuts,
+)
 from filbert.errors import RequestError
-from filbert.tasks import Classified, Embed, Example, Pretrain, Task, answer_rows
+from filbert.tasks import (
+    Classified,
+    Embed,
+    Embedded,
+    Filled,
+    Long,
+    Pretrain,
+    Task,
+    answer_rows,
+)
 
 BATCH_TOKENS = 512
 """Small enough for a pack to stay in a core's cache on its way through a layer."""
 
-Texts = str | Sequence[str | tuple[str, str]]
-
-_log = logging.getLogger("filbert")
+_Progress = Callable[[int], None]
 
 
 class Predictor:
     """Answers from a Folder; safe to use from several threads.
 
     Texts are sorted by length, packed by tokens, answered and put back in their order. The answer
-    to a text does not depend on the texts beside it. What is longer than the task's max_tokens is
-    read as windows whose answers are joined, and said so in the log "filbert".
+    to a text does not depend on the texts beside it.
+
+    What is longer than the task's max_tokens is read as `long` says: "windows" that share
+    overlap_tokens and whose answers are joined, its beginning alone ("truncate"), or an "error", a
+    RequestError with the text's number, its tokens and the limit. Each answer's `tokens_cut` says
+    how many tokens were left out; windows and cuts are said in the log "filbert", too.
     """
 
     def __init__(self, folder: Folder, engine: Engine, task: Task, batch_tokens: int):
@@ -42,32 +61,78 @@ class Predictor:
         self._lock = threading.Lock()
 
     def embed(
-        self, texts: str | Sequence[str], progress: Callable[[int], None] | None = None
+        self,
+        texts: str | Sequence[str],
+        progress: _Progress | None = None,
+        *,
+        prompt: str | None = None,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
     ) -> NDArray[np.float32]:
-        """float32 [texts, width]: a vector a text, pooled as the folder says (mean, if silent)."""
-        engine, task = self._for("embed")
-        answers = self._answer(engine, task, _examples(texts, pairs=False), each=progress)
-        if not answers:
-            raise RequestError("embed needs at least one text; got none")
+        """float32 [texts, width]: a vector a text, pooled as the folder says (mean, if silent).
+
+        prompt  the name of what is put before each text, such as "query"; None: the folder's
+                default, if it has one
+        """
+        answers = self.embeddings(
+            texts, progress, prompt=prompt, long=long, overlap_tokens=overlap_tokens
+        )
         return np.stack([answer.vector for answer in answers])
 
-    def fill_mask(self, texts: str | Sequence[str]) -> list[tuple[FilledMask, ...]]:
+    def embeddings(
+        self,
+        texts: str | Sequence[str],
+        progress: _Progress | None = None,
+        *,
+        prompt: str | None = None,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
+    ) -> list[Embedded]:
+        """As `embed`, with the tokens that each vector stands for and those that were left out.
+
+        The vectors of a text's windows are averaged, each weighted by its tokens; a token that two
+        windows share counts half for each.
+        """
+        engine, task = self._for("embed")
+        assert isinstance(task, Embed)
+        examples = examples_of(texts, pairs=False)
+        if not examples:
+            raise RequestError("embed needs at least one text; got none")
+        groups = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens, prompt=prompt)
+        return self._answer(engine, task, groups, progress)
+
+    def fill_mask(
+        self,
+        texts: str | Sequence[str],
+        *,
+        long: Long = "windows",
+        overlap_tokens: int | None = None,
+    ) -> list[tuple[FilledMask, ...]]:
         """The five likeliest tokens for every [MASK] of each text.
+
+        A [MASK] in several windows is answered by the one that has the most context around it.
+
+        overlap_tokens  None: half of what the network reads, so that a [MASK] has at least a
+                        quarter of it on either side, where the text goes on that far
 
         Raises RequestError for a text without a [MASK], and for a folder that was not pre-trained.
         """
         engine, task = self._for("pretrain")
         assert isinstance(task, Pretrain)
-        examples = _examples(texts, pairs=False)
-        tokenizer = task.tokenizer
-        mask, groups = tokenizer.specials.mask, []
-        windows = task.rows_of(examples)
-        _say_what_is_long(task, windows)
-        for number, (example, group) in enumerate(zip(examples, windows, strict=True)):
-            rows = [row for row in group if (row.token_ids == tokenizer.special_ids.mask).any()]
-            if not rows:
-                raise RequestError(f"text {number + 1} has no {mask}: {example['text']!r:.80}")
-            groups.append(rows)
+        if overlap_tokens is None:
+            overlap_tokens = task.max_tokens // 2 - 1 if long == "windows" else 0
+        examples = examples_of(texts, pairs=False)
+        windows = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens)
+        say_what_is_long(task, windows)
+        places = [
+            best_places(rows, task.tokenizer, f"text {number + 1}", example["text"])
+            for number, (example, rows) in enumerate(zip(examples, windows, strict=True))
+        ]
+        # Windows that answer nothing are not run.
+        groups = [
+            [rows[number] for number in rows_asked(wanted)]
+            for rows, wanted in zip(windows, places, strict=True)
+        ]
         answered = answer_rows(
             task,
             groups,
@@ -77,52 +142,88 @@ class Predictor:
             labelled=False,
         )
         return [
-            self._filled(task, rows, answer)
-            for rows, answer in zip(groups, answered.answers, strict=True)
+            filled_masks(rows, wanted, answer, task.tokenizer)
+            for rows, wanted, answer in zip(windows, places, answered.answers, strict=True)
         ]
 
-    def _filled(self, task: Pretrain, rows: list[Row], answer: Any) -> tuple[FilledMask, ...]:
-        places = [
-            row.offsets[position]
-            for row in rows
-            for position in np.flatnonzero(row.token_ids == task.tokenizer.special_ids.mask)
-            if row.offsets is not None
-        ]
-        return tuple(
-            FilledMask(
-                int(start),
-                int(end),
-                tuple(
-                    Guess(token, token_id, probability)
-                    for token, token_id, probability in zip(
-                        task.tokenizer.tokens(filled.token_ids),
-                        filled.token_ids,
-                        filled.probabilities,
-                        strict=True,
-                    )
-                ),
-            )
-            for (start, end), filled in zip(places, answer, strict=True)
+    def fill_rows(self, rows: Sequence[Row]) -> list[tuple[Filled, ...]]:
+        """What the network would put in every [MASK] of rows that were made by hand.
+
+        Where the rows have labels (int32 [tokens], the right token ids), each answer has its loss.
+
+        Raises RequestError for a folder that was not pre-trained.
+        """
+        engine, task = self._for("pretrain")
+        assert isinstance(task, Pretrain)
+        answered = answer_rows(
+            task,
+            [[row] for row in rows],
+            engine.run_all,
+            batch_tokens=self._batch_tokens,
+            batch=partial(with_labels, task),
+            labelled=False,
         )
+        return answered.answers
 
     def classify(
-        self, texts: Texts, progress: Callable[[int], None] | None = None
+        self,
+        texts: Texts,
+        progress: _Progress | None = None,
+        *,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
     ) -> list[Classified]:
-        """The label of each text, or of each (text, pair), with the probabilities of all."""
-        engine, task = self._for("classify")
-        return self._answer(engine, task, _examples(texts, pairs=True), each=progress)
+        """The label of each text, or of each (text, pair), with the probabilities of all.
 
-    def attention(self, text: str) -> Attention:
-        """Where each token of a text looks; a text longer than max_tokens is a RequestError."""
-        engine, task = self._engines[self.task.name]
-        rows = task.rows({"text": text})
-        if len(rows) != 1:
+        The probabilities of a text's windows are averaged; each window has one voice.
+        """
+        engine, task = self._for("classify")
+        examples = examples_of(texts, pairs=True)
+        groups = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens)
+        return self._answer(engine, task, groups, progress)
+
+    def attention(self, text: str, pair: str | None = None, *, long: Long = "error") -> Attention:
+        """Where each token of a text, or a pair, looks, in every layer and attention head.
+
+        All tokens look at one another, so there are no windows: what is too long is an error, or
+        truncated on request.
+        """
+        row, words = self._one(text, pair, long)
+        engine, _ = self._engines[self.task.name]
+        return Attention(weights=engine.attention(pack([row])), **words)
+
+    def hidden_states(
+        self, text: str, pair: str | None = None, *, long: Long = "error"
+    ) -> HiddenStates:
+        """The vectors of a text's tokens: the embeddings, then what each layer gives."""
+        row, words = self._one(text, pair, long)
+        engine, _ = self._engines[self.task.name]
+        return HiddenStates(values=engine.hidden_states(pack([row])), **words)
+
+    def inside(self, text: str, pair: str | None = None, *, long: Long = "error") -> Inside:
+        """All that the network computes on the way of a text, or a pair, through it."""
+        row, words = self._one(text, pair, long)
+        engine, _ = self._engines[self.task.name]
+        return Inside(token_ids=row.token_ids, **words, **engine.inside(pack([row])))
+
+    def _one(self, text: str, pair: str | None, long: Long) -> tuple[Row, dict[str, Any]]:
+        """A text as one row, and what its answers say of its tokens."""
+        if long == "windows":
             raise RequestError(
-                f"attention is shown for texts of at most {task.max_tokens} tokens; this one has "
-                f"{sum(len(row) for row in rows):,}"
+                "what goes on inside is shown for one sequence: long is 'error' or 'truncate', "
+                "not 'windows'"
             )
-        tokens = tuple(task.tokenizer.tokens(rows[0].token_ids))
-        return Attention(tokens, engine.attention(pack(rows)))
+        task = self.task
+        ((row,),) = Task.rows_of(
+            task, examples_of([text if pair is None else (text, pair)], pairs=True), long=long
+        )
+        say_what_is_long(task, [[row]])
+        return row, {
+            "tokens": tuple(task.tokenizer.shown(row.token_ids)),
+            "offsets": row.offsets,
+            "segments": texts_of_tokens(row, task.tokenizer, pair=pair is not None),
+            "tokens_cut": row.tokens_cut,
+        }
 
     def _for(self, name: str) -> tuple[Engine, Task]:
         """The engine and task for one kind of question."""
@@ -143,54 +244,22 @@ class Predictor:
         self,
         engine: Engine,
         task: Task,
-        examples: Sequence[Example],
-        batch: Callable[[Sequence[Row]], Packed] | None = None,
-        each: Callable[[int], None] | None = None,
+        groups: Sequence[Sequence[Row]],
+        progress: _Progress | None = None,
     ) -> list[Any]:
-        groups = task.rows_of(examples)
-        _say_what_is_long(task, groups)
-        return answer_rows(
+        say_what_is_long(task, groups)
+        answered = answer_rows(
             task,
             groups,
             engine.run_all,
             batch_tokens=self._batch_tokens,
-            batch=batch,
             labelled=False,
-            each=each,
-        ).answers
-
-
-def _say_what_is_long(task: Task, groups: Sequence[Sequence[Row]]) -> None:
-    long = sum(len(group) > 1 for group in groups)
-    cut = sum(group[0].tokens_cut for group in groups)
-    if long:
-        _log.warning(
-            "%d of %d texts are longer than %d tokens: each is read as several windows",
-            long,
-            len(groups),
-            task.max_tokens,
+            each=progress,
         )
-    if cut:
-        _log.warning("%d tokens of over-long pairs were cut", cut)
+        return with_cuts(answered.answers, groups)
 
 
 _VERBS = {"pretrain": "fill_mask", "classify": "classify", "embed": "embed"}
-
-
-def _examples(texts: Texts, *, pairs: bool) -> list[dict[str, Any]]:
-    listed = [texts] if isinstance(texts, str) else list(texts)
-    examples: list[dict[str, Any]] = []
-    for number, text in enumerate(listed):
-        if isinstance(text, str):
-            examples.append({"text": text})
-        elif (
-            pairs and isinstance(text, tuple | list) and [type(part) for part in text] == [str] * 2
-        ):
-            examples.append({"text": text[0], "pair": text[1]})
-        else:
-            wanted = "a text or a pair of texts" if pairs else "a text"
-            raise RequestError(f"text {number + 1}: expected {wanted}, got {text!r:.80}")
-    return examples
 
 
 def open_model(

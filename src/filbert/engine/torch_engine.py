@@ -4,13 +4,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from filbert.batch import Array, Packed
 from filbert.checkpoint import Folder, load
 from filbert.device import Device
-from filbert.encoder import to_tensors
+from filbert.encoder import PackedTensors, to_tensors
 from filbert.heads import Model, build_model
 from filbert.tasks import Outputs, Task
 
@@ -83,7 +86,30 @@ class TorchEngine:
 
     def attention(self, packed: Packed) -> Array:
         """The attention weights of one sequence, recomputed by the plain formula."""
-        encoder = self._model.encoder
-        weights = encoder.attention(to_tensors(packed, encoder.shape, self._device.name))
-        array: Array = weights.float().cpu().numpy()
-        return array
+        return _array(self._model.encoder.attention(self._tensors(packed)))
+
+    def hidden_states(self, packed: Packed) -> Array:
+        """The embeddings and each layer's vectors, [depth + 1, tokens, width]."""
+        with torch.inference_mode():
+            return np.stack(
+                list(map(_array, self._model.encoder.hidden_states(self._tensors(packed))))
+            )
+
+    def inside(self, packed: Packed) -> dict[str, Any]:
+        """All that is computed for one sequence, recomputed by the plain formula."""
+        with torch.inference_mode():
+            inside = self._model.encoder.inside(self._tensors(packed))
+        arrays: dict[str, Any] = {
+            "parts": {name: _array(part) for name, part in inside.parts.items()}
+        }
+        for name in ("hidden", "query", "key", "value", "attention"):
+            arrays[name] = _array(getattr(inside, name))
+        return arrays
+
+    def _tensors(self, packed: Packed) -> PackedTensors:
+        return to_tensors(packed, self._model.encoder.shape, self._device.name)
+
+
+def _array(tensor: Tensor) -> Array:
+    array: Array = tensor.float().cpu().numpy()
+    return array

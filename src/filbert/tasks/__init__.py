@@ -17,11 +17,12 @@ from filbert.tasks.task import (
     answer_rows,
     numbered,
 )
-from filbert.tasks.windows import text_rows, windows
+from filbert.tasks.windows import LONG, Long, text_rows, windows
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Pretrain, Classify, Embed)}
 
 __all__ = [
+    "LONG",
     "SCORE_TOKENS",
     "TASKS",
     "Answered",
@@ -31,6 +32,7 @@ __all__ = [
     "Embedded",
     "Example",
     "Filled",
+    "Long",
     "Outputs",
     "Pretrain",
     "Run",

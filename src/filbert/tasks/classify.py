@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -17,11 +17,13 @@ class Classified:
     """The label of a text, and how sure the network is.
 
     probabilities  of every label, in the order of the task's labels
+    tokens_cut     how many tokens of the text were left out
     """
 
     label: str
     probability: float
     probabilities: Mapping[str, float]
+    tokens_cut: int = 0
 
     def best(self, count: int) -> list[tuple[str, float]]:
         """The likeliest labels with their probabilities, the best first."""
@@ -36,6 +38,8 @@ class Classified:
 class Classify(Task):
     """Choose one of `labels`.
 
+    pooling  what the head reads: the vector of the "first" token, or the "mean" of all
+
     A long text is read as windows; in training each of them carries the text's label, in use the
     probabilities of the windows are averaged.
     """
@@ -43,6 +47,7 @@ class Classify(Task):
     name: ClassVar[str] = "classify"
     main_score: ClassVar[str] = "accuracy"
     labels: tuple[str, ...] = ()
+    pooling: Literal["first", "mean"] = "first"
 
     def __post_init__(self) -> None:
         """Refuse labels that leave no choice."""
@@ -101,7 +106,7 @@ class Classify(Task):
         return [self.labels[number] for number in packed.targets["labels"]]
 
     def merge(self, answers: Sequence[Any]) -> Any:
-        """The mean of the windows' probabilities."""
+        """The mean of the windows' probabilities: each window is one reading with one voice."""
         if len(answers) == 1:
             return answers[0]
         return self._answer(

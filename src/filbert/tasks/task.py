@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from filbert.batch import Array, Packed, Row, batches_by_tokens
 from filbert.errors import DataError, SettingsError
-from filbert.tasks.windows import text_rows
+from filbert.tasks.windows import Long, check_long, special_tokens, text_rows, too_long
 from filbert.tokenizer import Tokenizer
 
 Example = Mapping[str, Any]
@@ -61,19 +61,48 @@ class Task(ABC):
         """One example ({"text"} or {"text", "pair"}) as rows; a long text becomes windows."""
         return self.rows_of([example])[0]
 
-    def rows_of(self, examples: Sequence[Example]) -> list[list[Row]]:
-        """The rows of each example; all texts are tokenised in one go."""
-        texts = [_text(e, part, n) for n, e in enumerate(examples) for part in _parts(e)]
-        encoded = iter(self.tokenizer.encode_batch(texts, specials=False))
-        return [
-            text_rows(
-                self.tokenizer,
-                *[next(encoded) for _ in _parts(example)],
-                max_tokens=self.max_tokens,
-                labels=self.labels_of(example),
+    def rows_of(
+        self, examples: Sequence[Example], *, long: Long = "windows", overlap_tokens: int = 0
+    ) -> list[list[Row]]:
+        """The rows of each example; all texts are tokenised in one go.
+
+        long            what becomes of an example that is longer than max_tokens: "windows", its
+                        beginning alone ("truncate"), or an "error"
+        overlap_tokens  how many tokens each two neighbouring windows share
+
+        Raises RequestError where `long` is "error", naming the text, its tokens and the limit.
+        """
+        return self._rows(examples, long, overlap_tokens)
+
+    def _rows(
+        self, examples: Sequence[Example], long: Long, overlap_tokens: int, prompt: str = ""
+    ) -> list[list[Row]]:
+        """`rows_of`, with a prompt before each text."""
+        check_long(long, overlap_tokens)
+        tokenizer, texts = self.tokenizer, []
+        for number, example in enumerate(examples):
+            text, *pair = (_text(example, part, number) for part in _parts(example))
+            texts += [prompt + text, *pair]
+        alone = tokenizer.encode(prompt, specials=False) if prompt else None
+        encoded = iter(tokenizer.encode_batch(texts, specials=False))
+        groups = []
+        for number, example in enumerate(examples):
+            parts = [next(encoded) for _ in _parts(example)]
+            tokens = sum(map(len, parts)) + special_tokens(tokenizer, pair=len(parts) == 2)
+            if long == "error" and tokens > self.max_tokens:
+                raise too_long(_where(example, number), tokens, self.max_tokens)
+            groups.append(
+                text_rows(
+                    tokenizer,
+                    *parts,
+                    max_tokens=self.max_tokens,
+                    overlap_tokens=overlap_tokens,
+                    labels=self.labels_of(example),
+                    truncate=long == "truncate",
+                    prompt=alone,
+                )
             )
-            for example in examples
-        ]
+        return groups
 
     def labels_of(self, example: Example) -> Array | None:
         """What a row keeps of an example's label; None where the task has no use for one."""
@@ -117,10 +146,14 @@ def _text(example: Example, part: str, number: int) -> str:
     text = example.get(part) if isinstance(example, Mapping) else None
     if isinstance(text, str):
         return text
-    where = example.get("place") if isinstance(example, Mapping) else None
-    raise DataError(
-        f"{where or f'example {number + 1}'}: expected text under {part!r}, got {example!r:.80}"
-    )
+    where = _where(example, number, "example")
+    raise DataError(f"{where}: expected text under {part!r}, got {example!r:.80}")
+
+
+def _where(example: Example, number: int, what: str = "text") -> str:
+    """An example's place, or its number, for messages."""
+    place = example.get("place") if isinstance(example, Mapping) else None
+    return str(place) if place else f"{what} {number + 1}"
 
 
 def numbered(groups: Sequence[Sequence[Row]]) -> list[list[Row]]:

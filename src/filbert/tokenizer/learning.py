@@ -15,7 +15,7 @@ from filbert.errors import DataError, SettingsError
 from filbert.progress import Progress, quiet
 from filbert.tokenizer.parallel import settle_forks
 from filbert.tokenizer.rules import CONTINUING, LONGEST_WORD, Rules, SpecialTokens
-from filbert.tokenizer.wordpiece import Tokenizer
+from filbert.tokenizer.tokenizer import Tokenizer
 
 # The trainer counts pairs in 32 bits and loses the most frequent pair above that (tokenizers
 # #2058); no pair can occur more often than there are characters.

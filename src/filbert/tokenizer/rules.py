@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass
 from filbert.errors import CheckpointError
 
 CONTINUING = "##"
+UNUSED = ("[unused", "<unused", "madeupword")  # places that vocabularies keep free
 LONGEST_WORD = 100  # characters; a longer word is one [UNK], as in BERT's own code
 
 

@@ -1,4 +1,7 @@
-"""Tokenizer folders: Hugging Face's tokenizer.json, or BERT's original vocab.txt, in and out.
+"""Tokenizer folders: Hugging Face's tokenizer.json, BERT's vocab.txt, RoBERTa's merges.txt.
+
+A WordPiece tokenizer.json is read strictly, field by field, and written anew; one of another kind
+is kept as it came.
 
 What decides the casing, in this order: `do_lower_case` in tokenizer_config.json (as transformers
 does it), the normalizer in tokenizer.json, and for a vocab.txt that comes without a word on it the
@@ -7,17 +10,24 @@ vocabulary itself: cased if any piece has an upper-case letter. Never the name o
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filbert.disk import atomic_file
 from filbert.errors import CheckpointError
+from filbert.tokenizer.hostile import LARGEST_FILE, check_work
+from filbert.tokenizer.kept import Kept, from_merges, keep, set_prefix_space
 from filbert.tokenizer.rules import CONTINUING, LONGEST_WORD, Rules, SpecialTokens, looks_cased
 
 VOCABULARY = "vocab.txt"
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
+SPECIALS = "special_tokens_map.json"
+ADDED = "added_tokens.json"
+BYTE_VOCABULARY = "vocab.json"
+MERGES = "merges.txt"
+_KEPT = (TOKENIZER, CONFIG, SPECIALS, ADDED, BYTE_VOCABULARY, MERGES)
 _IN_CONFIG = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 _IN_NORMALIZER = ("lowercase", "strip_accents", "handle_chinese_chars")
 _FLAGS = {"single_word", "lstrip", "rstrip", "normalized", "special"}
@@ -30,6 +40,7 @@ class Stored:
     vocab  the pieces in the order of their ids
     added  further tokens, as they stand under `added_tokens` in a tokenizer.json
     where  the file that the vocabulary came from
+    kept   a tokenizer of another kind than WordPiece, which then says all of it once more
     """
 
     vocab: Sequence[str]
@@ -37,6 +48,7 @@ class Stored:
     specials: SpecialTokens
     added: Sequence[Mapping[str, Any]]
     where: str
+    kept: Kept | None = None
 
 
 def read(folder: Path) -> Stored:
@@ -46,9 +58,9 @@ def read(folder: Path) -> Stored:
     """
     config_path = folder / CONFIG
     config = _read_json(config_path) if config_path.is_file() else {}
-    specials = _specials(config, config_path)
     if (folder / TOKENIZER).is_file():
-        return _from_json(folder / TOKENIZER, config, specials)
+        return _from_json(folder / TOKENIZER, config)
+    specials = _specials(_named(config, config_path))
     if (folder / VOCABULARY).is_file():
         path = folder / VOCABULARY
         vocab = read_vocabulary(path)
@@ -56,7 +68,13 @@ def read(folder: Path) -> Stored:
         default = Rules(lowercase=lowercase, strip_accents=lowercase)
         rules = _rules(config, config_path, default, _IN_CONFIG)
         return Stored(vocab, rules, specials, (), str(path))
-    what = "no such folder" if not folder.is_dir() else f"no {TOKENIZER} and no {VOCABULARY} in it"
+    if (folder / BYTE_VOCABULARY).is_file() and (folder / MERGES).is_file():
+        return _from_merges(folder, config)
+    what = "no such folder"
+    if folder.is_dir():
+        alone = next((f.name for f in folder.glob("*.model")), None)
+        what = f"no {TOKENIZER}, no {VOCABULARY}, no {BYTE_VOCABULARY} with {MERGES} in it"
+        what += f"; {alone} alone is not read" if alone else ""
     raise CheckpointError(f"{folder}: expected a tokenizer; {what}")
 
 
@@ -116,12 +134,100 @@ def read_vocabulary(path: Path) -> list[str]:
     return list(first)
 
 
-def _from_json(path: Path, config: Mapping[str, Any], specials: SpecialTokens) -> Stored:
+def write_kept(folder: Path, kept: Kept) -> None:
+    """Write a kept tokenizer's files as they came, and the two that every folder has."""
+    config = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    config |= {f"{name}_token": token for name, token in asdict(kept.specials).items()}
+    contents = {
+        TOKENIZER: kept.document.encode("utf-8"),
+        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode("utf-8"),
+    }
+    for name, content in (contents | dict(kept.files)).items():
+        with atomic_file(folder / name) as draft:
+            draft.write_bytes(content)
+
+
+def _from_json(path: Path, config: Mapping[str, Any]) -> Stored:
     content = _read_json(path)
     model = _table(content, "model", path)
-    # tokenizer.json of before 2020 leave the model's type out; their "##" tells it.
-    if model.get("type", "WordPiece") != "WordPiece":
-        raise CheckpointError(f"{path}: expected a WordPiece model, got {model['type']!r}")
+    named = _named(config, path.with_name(CONFIG))
+    # tokenizer.json of before 2020 leave the model's type out; their merges tell it.
+    if model.get("type", "BPE" if "merges" in model else "WordPiece") != "WordPiece":
+        return _kept(path, content, config, named, None)
+    return _wordpiece(path, content, config, _specials(named))
+
+
+def _from_merges(folder: Path, config: Mapping[str, Any]) -> Stored:
+    """RoBERTa's old layout."""
+    path = folder / BYTE_VOCABULARY
+    vocab = _read_ids(path)
+    more = _read_ids(folder / ADDED) if (folder / ADDED).is_file() else {}
+    named = _named(config, folder / CONFIG)
+    named |= {n: t for n, t in _more_named(folder / SPECIALS).items() if n not in named}
+    document = from_merges(
+        vocab,
+        read_merges(folder / MERGES),
+        named,
+        more,
+        config.get("add_prefix_space") is True,
+        str(path),
+    )
+    return _kept(path, json.loads(document), config, named, document)
+
+
+def _kept(
+    path: Path,
+    content: dict[str, Any],
+    config: Mapping[str, Any],
+    named: dict[str, str],
+    document: str | None,
+) -> Stored:
+    """A tokenizer of another kind, with all files that belong to it."""
+    check_work(content, path)
+    folder = path.parent
+    files = {name: _read_bytes(folder / name) for name in _KEPT if (folder / name).is_file()}
+    named |= {n: t for n, t in _more_named(folder / SPECIALS).items() if n not in named}
+    if document is None:
+        document = files[TOKENIZER].decode("utf-8")
+        if set_prefix_space(content, config.get("add_prefix_space")):
+            document = json.dumps(content)
+    kept = keep(content, files, named, str(path), document)
+    return Stored(kept.tokens, kept.rules, kept.specials, (), str(path), kept)
+
+
+def _more_named(path: Path) -> dict[str, str]:
+    return _named(_read_json(path), path) if path.is_file() else {}
+
+
+def _read_ids(path: Path) -> dict[str, int]:
+    """A JSON file of tokens and their ids."""
+    vocab = _read_json(path)
+    for token, index in vocab.items():
+        if type(index) is not int or not 0 <= index < 2**31:
+            raise CheckpointError(f"{path}: {token!r:.80}: expected a token id, got {index!r:.80}")
+    return vocab
+
+
+def read_merges(path: Path) -> list[tuple[str, str]]:
+    """The merges of a merges.txt, the first ones first.
+
+    Raises CheckpointError naming the line that is not two pieces with a space between them.
+    """
+    merges = []
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        if not line.strip() or (number == 1 and line.startswith("#version")):
+            continue
+        pieces = line.removesuffix("\r").split(" ")
+        if len(pieces) != 2 or not all(pieces):
+            raise CheckpointError(f"{path}:{number}: expected two pieces, got {line!r:.80}")
+        merges.append((pieces[0], pieces[1]))
+    return merges
+
+
+def _wordpiece(
+    path: Path, content: Mapping[str, Any], config: Mapping[str, Any], specials: SpecialTokens
+) -> Stored:
+    model = _table(content, "model", path)
     _expect(path, "model.continuing_subword_prefix", model, CONTINUING)
     _expect(path, "model.unk_token", model, specials.unk)
     _expect(path, "model.max_input_chars_per_word", model, LONGEST_WORD)
@@ -182,7 +288,11 @@ def _rules(
     return Rules(lowercase, strip, default.split_chinese if chinese is None else chinese)
 
 
-def _specials(config: Mapping[str, Any], path: Path) -> SpecialTokens:
+def _specials(named: Mapping[str, str]) -> SpecialTokens:
+    return SpecialTokens(**named)
+
+
+def _named(config: Mapping[str, Any], path: Path) -> dict[str, str]:
     """Special tokens out of a tokenizer_config.json, where each is a text or a table."""
     found = {}
     for name in ("pad", "unk", "cls", "sep", "mask"):
@@ -194,7 +304,7 @@ def _specials(config: Mapping[str, Any], path: Path) -> SpecialTokens:
         if not isinstance(value, str):
             raise CheckpointError(f"{path}: {name}_token: expected a text, got {value!r}")
         found[name] = value
-    return SpecialTokens(**found)
+    return found
 
 
 def _expect(path: Path, field: str, table: Mapping[str, Any], expected: Any) -> None:
@@ -227,11 +337,20 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_text(path: Path) -> str:
+    raw = _read_bytes(path)
     try:
-        raw = path.read_bytes()
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise CheckpointError(f"{path}:{line}: not valid UTF-8: {error.reason}") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise CheckpointError(
+                f"{path}: {path.stat().st_size:,} bytes; expected at most {LARGEST_FILE:,}"
+            )
+        return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error

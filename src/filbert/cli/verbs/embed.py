@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from filbert.cli.options import add_device, add_quiet
+from filbert.cli.options import add_device, add_long, add_quiet, long_of
 from filbert.cli.output import complain, progress_for, say
 from filbert.errors import SettingsError
 
@@ -15,6 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", type=Path, metavar="FILE", help="a text a line (.txt), or JSON lines; .gz of them"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="F.npy")
+    parser.add_argument(
+        "--prompt",
+        metavar="NAME",
+        help="name of what the model wants before each text, e.g. query; none: the model's default",
+    )
+    add_long(parser)
     add_device(parser)
     add_quiet(parser)
 
@@ -43,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             done += rows
             stage.update(min(done, len(texts)))
 
-        vectors = model.embed(texts, progress=show)
+        vectors = model.embed(texts, progress=show, prompt=options.prompt, **long_of(options))
     with atomic_file(options.out) as draft, draft.open("wb") as file:
         np.save(file, vectors)
     say(f"{options.out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]}")

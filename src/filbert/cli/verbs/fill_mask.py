@@ -2,7 +2,7 @@
 
 import argparse
 
-from filbert.cli.options import add_device, add_json
+from filbert.cli.options import add_device, add_json, add_long, long_of
 from filbert.cli.output import say, say_json
 
 
@@ -10,6 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("text", metavar="TEXT", help='e.g. "Returns a new [MASK] of the list."')
+    add_long(parser)
     add_device(parser)
     add_json(parser)
 
@@ -18,7 +19,8 @@ def run(options: argparse.Namespace) -> int:
     """The five likeliest tokens for every [MASK]."""
     from filbert.engine import open_model
 
-    (answers,) = open_model(options.model, device=options.device).fill_mask([options.text])
+    model = open_model(options.model, device=options.device)
+    (answers,) = model.fill_mask([options.text], **long_of(options))
     if options.json:
         say_json(answers)
         return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filbert.cli.options import add_device, add_json
+from filbert.cli.options import add_device, add_json, add_long, long_of
 from filbert.cli.output import say, say_json
 from filbert.errors import DataError
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="examples (.jsonl, .tsv, .csv) or a text a line (.txt); none: standard input, a text "
         "a line",
     )
+    add_long(parser)
     add_device(parser)
     add_json(parser)
 
@@ -34,26 +35,31 @@ def run(options: argparse.Namespace) -> int:
     texts = _texts(options.file)
     if not texts:
         raise DataError(f"{options.file or 'standard input'}: expected at least one text, got none")
-    ways: dict[str, Callable[[list[Any]], Any]] = {
+    ways: dict[str, Callable[..., Any]] = {
         "classify": model.classify,
         "pretrain": model.fill_mask,
-        "embed": model.embed,
+        "embed": model.embeddings,
     }
-    answers = ways[model.task.name](texts)
+    answers = ways[model.task.name](texts, **long_of(options))
     for text, answer in zip(texts, answers, strict=True):
         # An answer a line, whatever the text holds.
         shown = text if isinstance(text, str) else " ".join(text)
         for mark in "\n\t":
             shown = shown.replace(mark, repr(mark)[1:-1])
         if options.json:
-            say_json(
-                {"text": text, "answer": answer.tolist() if hasattr(answer, "tolist") else answer}
-            )
+            say_json({"text": text} | _in_json(answer))
         elif isinstance(answer, tuple):
             say(f"{' | '.join(map(str, answer))}\t{shown}")
         else:
-            say(f"{answer}\t{shown}")
+            say(f"{getattr(answer, 'vector', answer)}\t{shown}")
     return 0
+
+
+def _in_json(answer: Any) -> dict[str, Any]:
+    """An answer; a vector is a plain list, with what was left out of its text beside it."""
+    if hasattr(answer, "vector"):
+        return {"answer": answer.vector.tolist(), "tokens_cut": answer.tokens_cut}
+    return {"answer": answer}
 
 
 def _texts(file: Path | None) -> list[Any]:

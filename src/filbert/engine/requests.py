@@ -1,0 +1,73 @@
+"""What people ask of a Predictor, made into examples; and what is said of long texts."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from filbert.batch import Array, Row
+from filbert.errors import RequestError
+from filbert.tasks import Task
+from filbert.tokenizer import Tokenizer
+
+Texts = str | Sequence[str | tuple[str, str]]
+
+_log = logging.getLogger("filbert")
+
+
+def examples_of(texts: Texts, *, pairs: bool) -> list[dict[str, Any]]:
+    """Texts, or pairs where the task reads pairs, as examples.
+
+    Raises RequestError naming the first that is neither.
+    """
+    listed = [texts] if isinstance(texts, str) else list(texts)
+    examples: list[dict[str, Any]] = []
+    for number, text in enumerate(listed):
+        if isinstance(text, str):
+            examples.append({"text": text})
+        elif (
+            pairs and isinstance(text, tuple | list) and [type(part) for part in text] == [str] * 2
+        ):
+            examples.append({"text": text[0], "pair": text[1]})
+        else:
+            wanted = "a text or a pair of texts" if pairs else "a text"
+            raise RequestError(f"text {number + 1}: expected {wanted}, got {text!r:.80}")
+    return examples
+
+
+def say_what_is_long(task: Task, groups: Sequence[Sequence[Row]]) -> None:
+    """Log that texts are read as windows, or that something of them was cut."""
+    long = sum(len(group) > 1 for group in groups)
+    cut = sum(group[0].tokens_cut for group in groups)
+    if long:
+        _log.warning(
+            "%d of %d texts are longer than %d tokens: each is read as several windows",
+            long,
+            len(groups),
+            task.max_tokens,
+        )
+    if cut:
+        _log.warning("%d tokens were cut from texts longer than %d tokens", cut, task.max_tokens)
+
+
+def with_cuts(answers: Sequence[Any], groups: Sequence[Sequence[Row]]) -> list[Any]:
+    """Answers that say how many tokens of their text were left out."""
+    return [
+        dataclasses.replace(answer, tokens_cut=group[0].tokens_cut)
+        if group[0].tokens_cut
+        else answer
+        for answer, group in zip(answers, groups, strict=True)
+    ]
+
+
+def texts_of_tokens(row: Row, tokenizer: Tokenizer, *, pair: bool) -> Array:
+    """uint8 [tokens]: 0 for the first text of a row and what stands around it, 1 for the second.
+
+    A network without segments reads a pair without them; its offsets are of two texts all the same.
+    """
+    which = row.segments * 0
+    if pair:
+        assert row.offsets is not None
+        ends = (row.token_ids == tokenizer.special_ids.sep) & (row.offsets == 0).all(axis=1)
+        which[int(ends.argmax()) + tokenizer.pair_separators :] = 1
+    return which
