@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from filbert.checkpoint import Folder, save
-from filbert.checkpoint.names import ARCHITECTURES, SAVED_AS
+from filbert.checkpoint.families import BERT, KIND_OF
 from filbert.checkpoint.rename import expected_tensors
 from filbert.encoder import Shape
 from filbert.tasks import Classify, Embed, Pretrain, Task
@@ -22,24 +22,46 @@ TASKS: dict[str, Task] = {
     "embed": Embed(max_tokens=16, pooling="first", normalise=True),
 }
 
+FAMILY_SHAPES = {
+    "bert": Shape(2, 8, 2, 12, vocab=10, max_positions=16),
+    "distilbert": Shape(
+        2, 8, 2, 12, vocab=10, max_positions=16, segments=0, head_activation="relu"
+    ),
+    "roberta": Shape(2, 8, 2, 12, vocab=10, max_positions=16, segments=1, positions_offset=2),
+    "xlm-roberta": Shape(2, 8, 2, 12, vocab=10, max_positions=16, segments=1, positions_offset=4),
+    "modernbert": Shape(
+        3, 8, 2, 12, vocab=10, max_positions=16, segments=0, norm_epsilon=1e-5, positions="rotary",
+        norm_place="before", gated=True, bias=False, window=3, global_every=2, theta=160_000.0,
+        head_activation="gelu",
+    ),
+}  # fmt: skip
+"""A small shape of each family."""
+
 Arrays = dict[str, np.ndarray]
 
 
 def arrays_of(shape: Shape, task: Task, *, seed: int = 0, pooler: bool = True) -> Arrays:
     """Random weights by our names, exactly those of the task's model."""
     random = np.random.default_rng(seed)
-    row = ARCHITECTURES[SAVED_AS[task.name]]
-    parts = ("encoder", *row.parts, *(row.optional if pooler else ()))
+    row = BERT.kinds[KIND_OF[task.name]]
+    parts = ("encoder", *row.parts, *(["pooler"] if pooler and task.name == "embed" else []))
     return {
         tensor.ours: random.normal(size=tensor.sizes).astype(np.float32)
         for part in parts
-        for tensor in expected_tensors(part, shape, len(getattr(task, "labels", ())), row.prefix)
+        for tensor in expected_tensors(
+            part, BERT, shape, len(getattr(task, "labels", ())), prefixed=False
+        )
     }
 
 
 @pytest.fixture
 def shape() -> Shape:
     return SHAPE
+
+
+@pytest.fixture(scope="session")
+def family_shapes() -> dict[str, Shape]:
+    return FAMILY_SHAPES
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import pytest
 
 from filbert.checkpoint import Folder
 from filbert.checkpoint.config import config_of, shape_of
+from filbert.checkpoint.families import BERT
 from filbert.checkpoint.sentence_folder import read_sentence_settings, sentence_files
 from filbert.errors import CheckpointError
 from filbert.tasks import Classify, Embed
-from filbert.tokenizer import Tokenizer
+from filbert.tokenizer import Rules, Tokenizer
 
 
 def rewrite(path, **changes):
@@ -51,9 +52,10 @@ def test_a_saved_folder_says_what_it_is(save_tiny, shape, tasks, tokenizer):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, "model_type 'roberta'.*expected a BERT"),
-        ({"model_type": ["bert"]}, "expected a BERT"),
-        ({"model_type": ..., "architectures": ["RobertaModel"]}, "'RobertaModel'.*expected a BERT"),
+        ({"model_type": "deberta-v2"}, "model_type 'deberta-v2': expected one of bert, distil"),
+        ({"model_type": "rberta"}, "did you mean 'roberta'"),
+        ({"model_type": ["bert"]}, "expected one of bert"),
+        ({"model_type": ..., "architectures": ["DebertaModel"]}, "'DebertaModel': expected one"),
         ({"hidden_act": "relu"}, "hidden_act 'relu': filbert's BERT knows only 'gelu'"),
         ({"hidden_act": "gelu_new"}, "hidden_act 'gelu_new'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
@@ -123,7 +125,7 @@ def test_config_of_old_has_another_name_and_fewer_fields(save_tiny, shape):
 
 
 def test_config_there_and_back(shape):
-    config = config_of(shape, "BertForMaskedLM")
+    config = config_of(shape, BERT, "masked")
     assert shape_of(json.loads(json.dumps(config)), "test") == shape
 
 
@@ -153,7 +155,8 @@ def test_labels_of_a_foreign_classifier(save_tiny, config, labels):
         ({"id2label": ..., "num_labels": 10**9}, "num_labels: expected a whole number"),
         ({"id2label": {"0": "a"}}, "with 1 labels: only 'single_label_classification'"),
         ({"problem_type": "regression"}, "problem_type 'regression'"),
-        ({"architectures": ["BertForTokenClassification"]}, "none that filbert has a task for"),
+        ({"architectures": ["BertForTokenClassification"]}, "'tag', for which filbert has no task"),
+        ({"architectures": ["BertForMultipleChoice"]}, "none that filbert has a task for"),
         ({"architectures": [["BertModel"]]}, "none that filbert has a task for"),
         ({"architectures": ["BertForMaskedLLM"]}, "did you mean 'BertForMaskedLM'"),
     ],
@@ -275,10 +278,17 @@ def test_checksums_never_lead_out_of_the_folder(save_tiny):
 # sentence-transformers
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first"])
-@pytest.mark.parametrize("normalise", [True, False])
-def test_sentence_files_there_and_back(save_tiny, pooling, normalise):
-    task = Embed(max_tokens=12, pooling=pooling, normalise=normalise)
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"normalise": True},
+        {"normalise": False, "include_prompt": False, "prompts": {"query": "q: ", "文": "查询："}},
+        {"prompts": {"query": "q: ", "document": ""}, "default_prompt": "query"},
+    ],
+)
+def test_sentence_files_there_and_back(save_tiny, pooling, more):
+    task = Embed(max_tokens=12, pooling=pooling, **more)
     folder = save_tiny(task=task)
     (folder.path / "task.json").unlink()
     assert folder.task() == task
@@ -299,7 +309,28 @@ def test_sentence_files_there_and_back(save_tiny, pooling, normalise):
             [{"type": "a.Transformer"}, {"type": "b.Pooling", "path": "../out"}],
             "is not a file inside of the folder",
         ),
-        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}, "pools by one of mean, first"),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_lasttoken": True},
+            "pools by one of mean, first, max",
+        ),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode": "cls", "include_prompt": 1},
+            "include_prompt: expected true or false, got 1",
+        ),
+        ("config_sentence_transformers.json", {"prompts": ["q"]}, "prompts: expected an object"),
+        ("config_sentence_transformers.json", {"prompts": {"q": 1}}, "prompts: expected an object"),
+        (
+            "config_sentence_transformers.json",
+            {"prompts": {"q": ""}, "default_prompt_name": "x"},
+            "default_prompt_name 'x' is not one of the prompts: q",
+        ),
+        (
+            "sentence_bert_config.json",
+            {"modality_config": {"text": {"method_output_name": "pooler_output"}}},
+            "method_output_name 'pooler_output': filbert pools 'last_hidden_state'",
+        ),
         (
             "1_Pooling/config.json",
             {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
@@ -320,6 +351,20 @@ def test_sentence_folders_that_filbert_cannot_read(save_tiny, file, value, messa
     assert file.split("/")[-1] in str(caught.value)
 
 
+def test_case_that_is_folded_before_the_tokenizer(save_tiny, tokenizer):
+    folder = save_tiny(
+        tokenizer=Tokenizer(tokenizer.tokens(range(8)), rules=Rules(lowercase=False))
+    )
+    (folder.path / "task.json").unlink()
+    path = folder.path / "sentence_bert_config.json"
+    assert isinstance(folder.task(), Embed)
+    rewrite(path, do_lower_case=True)
+    with pytest.raises(CheckpointError, match=r"do_lower_case .* but the tokenizer keeps case"):
+        folder.task()
+    tokenizer.save(folder.path)
+    assert isinstance(folder.task(), Embed)
+
+
 def test_the_words_of_newer_sentence_transformers(tmp_path):
     files = dict(sentence_files(pooling="first", normalise=False, max_tokens=9, width=4))
     files["1_Pooling/config.json"] = {"embedding_dimension": 4, "pooling_mode": "cls"}
@@ -329,3 +374,15 @@ def test_the_words_of_newer_sentence_transformers(tmp_path):
     found = read_sentence_settings(tmp_path)
     assert found is not None
     assert (found.pooling, found.normalise, found.max_tokens) == ("first", False, 9)
+
+
+@pytest.mark.parametrize("path", ["../out", "/etc", "a/../..", "a\\b"])
+def test_a_transformer_outside_of_its_folder(save_tiny, path):
+    folder = save_tiny()
+    (folder.path.parent / "out").mkdir()
+    (folder.path / "config.json").rename(folder.path.parent / "out/config.json")
+    modules = json.loads((folder.path / "modules.json").read_text())
+    modules[0]["path"] = path
+    (folder.path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(CheckpointError, match="is not a file inside of the folder"):
+        folder.shape()

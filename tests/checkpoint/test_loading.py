@@ -342,14 +342,19 @@ def test_a_folder_that_holds_neither_task_nor_weights(tmp_path):
 
 
 def test_a_file_of_a_million_letters_and_many_names(edit):
-    def add(tensors):
+    def add_long(tensors):
         tensors["bert." + "x" * 1_000_000] = np.zeros(1)
+
+    def add_many(tensors):
         tensors.update({f"bert.layer.{i}.weight": np.zeros(1) for i in range(20_000)})
 
-    folder = edit("pretrain", add)
-    with pytest.raises(CheckpointError, match=r"unexpected: 19,996 more") as caught:
-        load(folder)
-    assert len(str(caught.value)) < 3_000
+    for change, message in (
+        (add_long, "a name of 1,000,005 letters, expected at most 512"),
+        (add_many, "unexpected: 19,995 more"),
+    ):
+        with pytest.raises(CheckpointError, match=message) as caught:
+            load(edit("pretrain", change, change.__name__))
+        assert len(str(caught.value)) < 3_000
 
 
 def test_a_real_folder_of_2019(shared_data, tmp_path):

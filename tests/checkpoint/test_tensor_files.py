@@ -81,6 +81,12 @@ def entry(kind="F32", shape=(2,), offsets=(0, 8)):
         ({"x": entry(shape=(2**40, 2**40))}, b"\0" * 8, r"tensor 'x'.*needs 4,835,703,"),
         ({"x": entry(shape=(2**63,))}, b"\0" * 8, r"tensor 'x': shape .* wrong"),
         ({"x": entry(shape=(-2,))}, b"\0" * 8, r"tensor 'x': shape \[-2\]"),
+        (
+            {"x": entry(shape=(0, 2**61), offsets=(0, 0))},
+            b"",
+            r"tensor 'x': shape .* not that of a",
+        ),
+        ({"x" * 5_000: entry()}, b"\0" * 8, r"xxx: a name of 5,000 letters, expected at most 512"),
         ({"x": entry(shape=(True, 2))}, b"\0" * 8, r"tensor 'x': shape"),
         ({"x": entry(shape=[1] * 9)}, b"\0" * 8, r"tensor 'x': shape"),
         ({"x": entry(offsets=(8, 0))}, b"\0" * 8, r"tensor 'x'.*data_offsets give -8"),
@@ -115,6 +121,14 @@ def test_no_header_at_all(tmp_path, raw):
 def test_no_file(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read: No such file"):
         read_header(tmp_path / "x.safetensors")
+
+
+def test_a_file_that_vanishes_before_its_values_are_read(tmp_path):
+    write_tensors(tmp_path / "x.safetensors", {"x": np.arange(3.0)})
+    stored = read_header(tmp_path / "x.safetensors")["x"]
+    stored.file.unlink()
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: cannot be read: No such file"):
+        stored.read()
 
 
 def test_every_truncation_is_found(tmp_path):

@@ -3,20 +3,41 @@
 from typing import TYPE_CHECKING, Any
 
 from filbert.checkpoint.card import Card
+from filbert.checkpoint.converting import Converted, convert
 from filbert.checkpoint.find import find_folder
 from filbert.checkpoint.folder import Folder
+from filbert.checkpoint.model import Weights, read_model, write_model
 from filbert.checkpoint.save import save
 from filbert.checkpoint.tensors import read_tensors
 from filbert.errors import missing_extra
 
 if TYPE_CHECKING:
+    from filbert.checkpoint.hub import fetch
     from filbert.checkpoint.weights import load, model_tensors
 
-__all__ = ["Card", "Folder", "find_folder", "load", "model_tensors", "read_tensors", "save"]
+__all__ = [
+    "Card",
+    "Converted",
+    "Folder",
+    "Weights",
+    "convert",
+    "fetch",
+    "find_folder",
+    "load",
+    "model_tensors",
+    "read_model",
+    "read_tensors",
+    "save",
+    "write_model",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """The loading file imports torch, so it is imported when it is first asked for."""
+    """What brings torch or huggingface_hub with it is imported when it is first asked for."""
+    if name == "fetch":
+        from filbert.checkpoint.hub import fetch
+
+        return fetch
     if name not in ("load", "model_tensors"):
         raise AttributeError(f"module 'filbert.checkpoint' has no attribute {name!r}")
     try:

@@ -41,10 +41,14 @@ def write_card(
     task: str,
     settings: Mapping[str, Any],
     scores: Mapping[str, Any] | None,
+    family: str = "bert",
 ) -> str:
-    """The whole text of README.md; names, labels and other data cannot become markup in it."""
+    """The whole text of README.md; names, labels and other data cannot become markup in it.
+
+    family: the model_type, for the hub's tags.
+    """
     title = card.title or f"A BERT for the task {task}"
-    lines = [*_front_matter(card, task), f"# {_plain(title)}", ""]
+    lines = [*_front_matter(card, task, family), f"# {_plain(title)}", ""]
     if card.text:
         lines += [_plain(card.text), ""]
     if card.started_from:
@@ -68,7 +72,7 @@ def write_card(
     return "\n".join(lines) + "\n"
 
 
-def _front_matter(card: Card, task: str) -> list[str]:
+def _front_matter(card: Card, task: str, family: str) -> list[str]:
     """The hub's YAML; JSON texts are valid YAML, whatever is in them."""
     fields: dict[str, Any] = {}
     if card.languages:
@@ -77,7 +81,7 @@ def _front_matter(card: Card, task: str) -> list[str]:
         fields["license"] = card.licence
     if task in PIPELINES:
         fields["pipeline_tag"] = PIPELINES[task]
-    fields["tags"] = ["bert", "filbert"]
+    fields["tags"] = [family, "filbert"]
     return ["---", *(f"{name}: {json.dumps(value)}" for name, value in fields.items()), "---", ""]
 
 

@@ -1,4 +1,4 @@
-"""Hugging Face's config.json ↔ Shape, the labels and the architecture, as data where possible.
+"""Hugging Face's config.json ↔ Shape, the labels and the kind, by the tables of families/.
 
 Every number is bounded here, so that a hostile config.json cannot ask for absurd memory.
 """
@@ -6,81 +6,67 @@ Every number is bounded here, so that a hostile config.json cannot ask for absur
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from filbert.checkpoint.names import ARCHITECTURES
+from filbert.checkpoint.families import FAMILIES, LABELLED, POOLINGS, Family
 from filbert.encoder.shape import Shape
 from filbert.errors import CheckpointError, SettingsError, did_you_mean
-
-MODEL_TYPE = "bert"
-
-WHOLE: tuple[tuple[str, str, int, int | None], ...] = (
-    ("depth", "num_hidden_layers", 1_000, None),
-    ("width", "hidden_size", 65_536, None),
-    ("attention_heads", "num_attention_heads", 1_024, None),
-    ("mlp_width", "intermediate_size", 262_144, None),
-    ("vocab", "vocab_size", 4_000_000, None),
-    ("max_positions", "max_position_embeddings", 1_000_000, None),
-    ("segments", "type_vocab_size", 1_000, 2),
-)
-"""Our field, theirs, the largest number believed, what an absent one means (None: error)."""
-
-FRACTIONS: tuple[tuple[str, str, float], ...] = (
-    ("norm_epsilon", "layer_norm_eps", 1e-12),
-    ("dropout_fraction", "hidden_dropout_prob", 0.1),
-    ("attention_dropout_fraction", "attention_probs_dropout_prob", 0.1),
-)
-"""Our field, theirs, what an absent one means. All from 0 to less than 1."""
-
-FIXED: tuple[tuple[str, tuple[object, ...]], ...] = (
-    ("hidden_act", ("gelu",)),
-    ("position_embedding_type", ("absolute",)),
-    ("is_decoder", (False,)),
-    ("add_cross_attention", (False,)),
-    ("quantization_config", (None,)),
-    ("pruned_heads", ({}, None)),
-)
-"""Fields that must have one of these values where they are there: the network knows no other."""
 
 MAX_PARAMETERS = 20_000_000_000
 MAX_LABELS = 1_000_000
 
 
+def family_of(config: Mapping[str, Any], where: str) -> Family:
+    """The family that a config.json says by its model_type; BERT where it says nothing.
+
+    where: the file, for messages. Raises CheckpointError for one that filbert does not know.
+    """
+    word = config.get("model_type")
+    if word is None:
+        stem = str(_class_of(config) or "Bert")
+        known = [family for family in FAMILIES.values() if stem.startswith(family.stem)]
+        if known:
+            return known[0]
+        word = stem
+    if not isinstance(word, str) or word not in FAMILIES:
+        raise CheckpointError(
+            f"{where}: model_type {word!r:.80}: expected one of {', '.join(FAMILIES)}"
+            f"{did_you_mean(str(word)[:80], FAMILIES)}; other families are not read"
+        )
+    return FAMILIES[word]
+
+
 def shape_of(config: Mapping[str, Any], where: str) -> Shape:
     """The Shape that a config.json describes.
 
-    where: the file, for messages. Raises CheckpointError naming file and field: another family, an
-    unknown activation, a number that is missing, not whole or beyond belief.
+    Raises CheckpointError naming file and field: another family, an unknown activation, a number
+    that is missing, not whole or beyond belief.
     """
-    _check_family(config, where)
-    for name, allowed in FIXED:
+    family = family_of(config, where)
+    for name, allowed in family.fixed:
         if name in config and config[name] not in allowed:
             raise CheckpointError(
-                f"{where}: {name} {config[name]!r:.80}: filbert's BERT knows only {allowed[0]!r}"
+                f"{where}: {name} {config[name]!r:.80}: filbert's {family.stem.upper()} knows only "
+                f"{allowed[0]!r}"
             )
-    numbers: dict[str, Any] = {
-        ours: _whole(config.get(theirs, absent), theirs, largest, where)
-        for ours, theirs, largest, absent in WHOLE
-    }
-    for ours, theirs, otherwise in FRACTIONS:
-        numbers[ours] = _fraction(config.get(theirs, otherwise), theirs, where)
-    if numbers["width"] % numbers["attention_heads"]:
+    fields: dict[str, Any] = dict(family.constants)
+    theirs = {row.ours: row.theirs for row in family.whole}
+    for row in family.whole:
+        value = config.get(row.theirs, row.absent)
+        fields[row.ours] = _whole(value, row.theirs, row.largest, where)
+    for ours, name, otherwise in family.fractions:
+        fields[ours] = _fraction(config.get(name, otherwise), name, where)
+    if family.read_more is not None:
+        fields |= family.read_more(config, fields, where)
+    if fields["width"] % fields["attention_heads"]:
         raise CheckpointError(
-            f"{where}: hidden_size {numbers['width']} is not a multiple of "
-            f"num_attention_heads {numbers['attention_heads']}"
-        )
-    parameters = numbers["width"] * (
-        numbers["vocab"]
-        + numbers["max_positions"]
-        + numbers["depth"] * (4 * numbers["width"] + 2 * numbers["mlp_width"])
-    )
-    if parameters > MAX_PARAMETERS:
-        raise CheckpointError(
-            f"{where}: its sizes make {parameters:,} parameters, "
-            f"more than the {MAX_PARAMETERS:,} that are believed"
+            f"{where}: {theirs['width']} {fields['width']} is not a multiple of "
+            f"{theirs['attention_heads']} {fields['attention_heads']}"
         )
     try:
-        return Shape(**numbers)
+        shape = Shape(**fields)
     except (SettingsError, ValueError) as error:
         raise CheckpointError(f"{where}: {error}") from error
+    _check_size(shape, where)
+    return shape
 
 
 def labels_of(config: Mapping[str, Any], where: str) -> tuple[str, ...]:
@@ -101,56 +87,123 @@ def labels_of(config: Mapping[str, Any], where: str) -> tuple[str, ...]:
     return tuple(str(label) for label in labels)
 
 
-def architecture_of(config: Mapping[str, Any], where: str) -> str:
-    """The class name that the folder was saved under; BertModel where it does not say.
+def kind_of(config: Mapping[str, Any], where: str) -> str:
+    """What the folder holds ("encoder", "masked", …), by its class name; an encoder if it has none.
 
-    Raises CheckpointError where filbert has no task for it.
+    Raises CheckpointError for a class that filbert does not know.
     """
-    names = config.get("architectures")
-    if names is None or names == []:
-        return "BertModel"
-    name = names[0] if isinstance(names, list) else names
-    if not isinstance(name, str) or name not in ARCHITECTURES:
+    name, known = _class_of(config), family_of(config, where).classes
+    if name is None:
+        return "encoder"
+    if not isinstance(name, str) or name not in known:
         raise CheckpointError(
             f"{where}: architectures {name!r:.80} is none that filbert has a task for: "
-            f"{', '.join(ARCHITECTURES)}{did_you_mean(str(name), ARCHITECTURES)}; "
+            f"{', '.join(known)}{did_you_mean(str(name)[:80], known)}; "
             "give a task to put its own head on the encoder"
         )
-    return name
+    return known[name]
+
+
+def pooling_of(config: Mapping[str, Any], where: str) -> str:
+    """What a classifier reads, "first" or "mean": ModernBERT's classifier_pooling."""
+    said = config.get("classifier_pooling", "cls")
+    for ours, theirs in POOLINGS:
+        if said == theirs:
+            return ours
+    raise CheckpointError(
+        f"{where}: classifier_pooling {said!r:.80}: expected one of "
+        f"{', '.join(theirs for _, theirs in POOLINGS)}"
+    )
+
+
+def family_for(shape: Shape, where: str, named: str | None = None) -> Family:
+    """The family under which a model of this shape is saved: the one named, or the first that fits.
+
+    Raises CheckpointError where none can say this shape, or the one named cannot.
+    """
+    if named is not None and named not in FAMILIES:
+        raise CheckpointError(
+            f"{where}: family {named!r:.80}: expected one of {', '.join(FAMILIES)}"
+            f"{did_you_mean(named[:80], FAMILIES)}"
+        )
+    for family in FAMILIES.values() if named is None else [FAMILIES[named]]:
+        if _fits(family, shape):
+            return family
+    who = f"{named} cannot" if named else "no family of transformers can"
+    raise CheckpointError(f"{where}: {who} have this shape, so it has no form on disk: {shape}")
 
 
 def config_of(
-    shape: Shape, architecture: str, *, labels: Sequence[str] = (), pad_id: int = 0
+    shape: Shape,
+    family: Family,
+    kind: str,
+    *,
+    labels: Sequence[str] = (),
+    pooling: str = "first",
+    special_ids: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The config.json, in Hugging Face's form, of a model that is saved."""
+    """The config.json, in Hugging Face's form, of a model that is saved.
+
+    pooling: what a classifier reads. special_ids: the ids of "pad", "cls" and "sep".
+    """
+    ids = special_ids or {}
     config: dict[str, Any] = {
-        "architectures": [architecture],
+        **family.written,
+        "architectures": [family.class_of(kind)],
         "dtype": "float32",
-        "hidden_act": "gelu",
-        "initializer_range": 0.02,
-        "model_type": MODEL_TYPE,
-        "pad_token_id": pad_id,
-        "position_embedding_type": "absolute",
-        "tie_word_embeddings": True,
+        "model_type": family.model_type,
+        "pad_token_id": ids.get("pad", 0),
+        **_shape_fields(shape, family),
     }
-    names = [(ours, theirs) for ours, theirs, *_ in WHOLE]
-    names += [(ours, theirs) for ours, theirs, _ in FRACTIONS]
-    config.update((theirs, getattr(shape, ours)) for ours, theirs in names)
-    if labels:
+    if "bert" != family.model_type != "distilbert":
+        # These families' own defaults are ids of their own vocabularies, which may not be ours.
+        first, last = ids.get("cls"), ids.get("sep")
+        config |= {"bos_token_id": first, "eos_token_id": last}
+        if family.model_type == "modernbert":
+            config |= {"cls_token_id": first, "sep_token_id": last}
+    if family.model_type == "modernbert" and kind == "classify":
+        config["classifier_pooling"] = dict(POOLINGS)[pooling]
+    elif pooling != "first":
+        raise CheckpointError(
+            f"{family.model_type} has no form on disk for a classifier that reads the "
+            f"{pooling!r}; expected 'first'"
+        )
+    if labels and kind in LABELLED:
         config["id2label"] = {str(i): label for i, label in enumerate(labels)}
         config["label2id"] = {label: i for i, label in enumerate(labels)}
-        config["problem_type"] = "single_label_classification"
     return config
 
 
-def _check_family(config: Mapping[str, Any], where: str) -> None:
-    kind = config.get("model_type", MODEL_TYPE)
-    names = config.get("architectures") or []
-    first = names[0] if isinstance(names, list) and names else "Bert"
-    if kind != MODEL_TYPE or not str(first).startswith("Bert"):
+def _shape_fields(shape: Shape, family: Family) -> dict[str, Any]:
+    fields = {row.theirs: getattr(shape, row.ours) for row in family.whole}
+    fields |= {theirs: getattr(shape, ours) for ours, theirs, _ in family.fractions}
+    return fields | (family.write_more(shape) if family.write_more else {})
+
+
+def _fits(family: Family, shape: Shape) -> bool:
+    """Whether the family's config.json says all of the shape: it must come back the same."""
+    try:
+        fields = _shape_fields(shape, family)
+        return shape_of({"model_type": family.model_type, **fields}, "") == shape
+    except CheckpointError:
+        return False
+
+
+def _class_of(config: Mapping[str, Any]) -> object:
+    names = config.get("architectures")
+    if names is None or names == []:
+        return None
+    return names[0] if isinstance(names, list) else names
+
+
+def _check_size(shape: Shape, where: str) -> None:
+    places = shape.max_positions if shape.positions == "learned" else 0
+    mlp = (3 if shape.gated else 2) * shape.mlp_width
+    parameters = shape.width * (shape.vocab + places + shape.depth * (4 * shape.width + mlp))
+    if parameters > MAX_PARAMETERS:
         raise CheckpointError(
-            f"{where}: model_type {kind!r:.80} ({first!r:.80}): expected a BERT "
-            f"(model_type {MODEL_TYPE!r}); other families are not read"
+            f"{where}: its sizes make {parameters:,} parameters, "
+            f"more than the {MAX_PARAMETERS:,} that are believed"
         )
 
 

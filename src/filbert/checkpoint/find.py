@@ -1,17 +1,27 @@
 """What a user names → the Folder that is meant."""
 
+import re
 from pathlib import Path
 
 from filbert.checkpoint.folder import Folder
-from filbert.errors import CheckpointError
+from filbert.checkpoint.hub_names import parse
+from filbert.errors import CheckpointError, did_you_mean
+from filbert.progress import Progress
 
 RUN_FILE = "run.json"
 
+_SURELY_A_PATH = re.compile(r"[./~]|.*[\\:]|.*/(.*/|$)", re.DOTALL)
 
-def find_folder(named: Folder | Path | str) -> Folder:
-    """A model's folder as it is; of a run's folder the newest checkpoint.
 
-    Raises CheckpointError where there is neither. Nothing is looked for on a network.
+def find_folder(named: Folder | Path | str, *, progress: Progress | None = None) -> Folder:
+    """A model's folder as it is; of a run's folder the newest checkpoint; else a name on the hub.
+
+    named     a Folder or a Path is never looked for on a network. A text that is no folder here is
+              a name on the hub: "bert-base-uncased", "ORG/NAME", "NAME@REVISION"; the cache first,
+              then the hub (filbert.checkpoint.fetch)
+    progress  shows a download; None: a live line on a terminal, else nothing
+
+    Raises CheckpointError saying where it was looked for where there is no such model.
     """
     if isinstance(named, Folder):
         return named
@@ -21,4 +31,38 @@ def find_folder(named: Folder | Path | str) -> Folder:
         if not steps:
             raise CheckpointError(f"{path}: this run has no checkpoint yet")
         return Folder(steps[-1])
-    return Folder(path)
+    if isinstance(named, Path) or path.exists():
+        return Folder(path)
+    return _by_name(named, progress)
+
+
+def _by_name(named: str, progress: Progress | None) -> Folder:
+    near = did_you_mean(Path(named).name, _neighbours(Path(named)))
+    if _SURELY_A_PATH.match(named.partition("@")[0]):
+        raise CheckpointError(f"{named}: expected the folder of a model, there is nothing{near}")
+    try:
+        parse(named)
+    except CheckpointError as error:
+        raise CheckpointError(f"{named}: expected a model's folder{near}; and {error}") from error
+    # From here on huggingface_hub is needed.
+    from filbert.checkpoint.hub import fetch, is_cached
+
+    if "/" in named and Path(named).parent.is_dir() and not is_cached(named):
+        # A slip in a path of one's own is nothing that the hub should hear of.
+        raise CheckpointError(
+            f"{named}: {Path(named).parent} is a folder here, but nothing of this name is in it"
+            f"{near}. If the hub's model is meant: filbert fetch {named}"
+        )
+    try:
+        return fetch(named, progress=progress)
+    except CheckpointError as error:
+        reason = str(error).removeprefix(f"{named}: ")
+        raise CheckpointError(f"{named}: no folder here{near}; by name: {reason}") from error
+
+
+def _neighbours(path: Path) -> list[str]:
+    """The folders beside a path that is not there."""
+    try:
+        return [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
+    except OSError:
+        return []

@@ -4,15 +4,22 @@ Ours and Hugging Face's folders alike: config.json, weights, tokenizer files; ou
 train.json, scores.json and checksums.json.
 """
 
+import glob
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filbert.checkpoint.config import architecture_of, labels_of, shape_of
+from filbert.checkpoint.config import family_of, kind_of, labels_of, pooling_of, shape_of
+from filbert.checkpoint.families import TASK_OF, Family
 from filbert.checkpoint.json_files import inside, read_ours, read_table
-from filbert.checkpoint.names import ARCHITECTURES
-from filbert.checkpoint.sentence_folder import read_sentence_settings
+from filbert.checkpoint.rename import Match, kind_by_parts
+from filbert.checkpoint.sentence_folder import (
+    lowercases,
+    read_sentence_settings,
+    transformer_folder,
+)
+from filbert.checkpoint.tf1 import tf1_files
 from filbert.disk import sha256_of
 from filbert.encoder.shape import Shape
 from filbert.errors import CheckpointError, SettingsError, did_you_mean
@@ -27,9 +34,9 @@ WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-"""Where the weights may lie; the first that is there is read."""
+"""Where the weights may lie; the first that is there is read, else a checkpoint of TensorFlow."""
 
-TOKENIZERS = ("tokenizer.json", "vocab.txt")
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json")
 CHECKSUMS = "checksums.json"
 
 
@@ -54,6 +61,13 @@ class Folder:
         return str(self.path)
 
     @property
+    def home(self) -> Path:
+        """Where config, weights and tokenizer lie: the folder, or its 0_Transformer."""
+        if any((self.path / name).is_file() for name in CONFIGS):
+            return self.path
+        return transformer_folder(self.path)
+
+    @property
     def config_file(self) -> Path:
         """config.json, or bert_config.json of old. Raises CheckpointError if none is there."""
         return self._first(CONFIGS, "the configuration")
@@ -66,13 +80,30 @@ class Folder:
         """The sizes of the encoder. Raises CheckpointError naming file and field."""
         return shape_of(self.config(), str(self.config_file))
 
-    def architecture(self) -> str:
-        """The class name of Hugging Face that the folder was saved under."""
-        return architecture_of(self.config(), str(self.config_file))
+    def family(self) -> Family:
+        """The family that config.json names: the tables by which the folder is read."""
+        return family_of(self.config(), str(self.config_file))
+
+    def kind(self) -> str:
+        """What the folder holds by its class name: "encoder", "masked", "classify", "tag", ….
+
+        Where config.json names no class (Google's do not, nor do old ones), its tensors say it.
+        """
+        config = self.config()
+        if config.get("architectures") or self._weights() is None:
+            return kind_of(config, str(self.config_file))
+        return kind_by_parts(self.family(), self._match().parts)
 
     def labels(self) -> tuple[str, ...]:
-        """The labels by id, as config.json names them."""
-        return labels_of(self.config(), str(self.config_file))
+        """The labels by id, as config.json names them; numbered where it names none and no class.
+
+        Then as many as the classifier among the tensors has outputs.
+        """
+        config, where = self.config(), str(self.config_file)
+        said = {"architectures", "id2label", "num_labels"} & {key for key in config if config[key]}
+        if not said and self._weights() is not None and (count := self._match().outputs):
+            config["num_labels"] = count
+        return labels_of(config, where)
 
     def tokenizer(self) -> Tokenizer:
         """The folder's own tokenizer.
@@ -80,7 +111,7 @@ class Folder:
         Raises CheckpointError if there is none, or if it has more tokens than the embedding rows.
         """
         self._first(TOKENIZERS, "a tokenizer")
-        tokenizer = Tokenizer.load(self.path)
+        tokenizer = Tokenizer.load(self.home)
         self.check_vocab(tokenizer, self.shape())
         return tokenizer
 
@@ -110,11 +141,13 @@ class Folder:
 
     def weights_file(self) -> Path:
         """The file of the weights, or the index of several. Raises CheckpointError if none."""
-        return self._first(WEIGHTS, "weights")
+        return self._weights() or self._first(WEIGHTS, "weights")
 
     def weight_files(self) -> list[Path]:
         """All files of the weights; those that an index names never lie outside of the folder."""
         path = self.weights_file()
+        if path.suffix == ".index":  # of TensorFlow; the index comes first
+            return [path, *sorted(path.parent.glob(f"{glob.escape(path.stem)}.data-*"))]
         if path.suffix != ".json":
             return [path]
         table = read_table(path).get("weight_map")
@@ -123,7 +156,7 @@ class Folder:
         suffix = Path(path.name.removesuffix(".index.json")).suffix
         files = []
         for name in sorted({str(value) for value in table.values()}):
-            file = inside(self.path, name, f"{path}: weight_map")
+            file = inside(path.parent, name, f"{path}: weight_map")
             if "/" in name or file.suffix != suffix:
                 raise CheckpointError(
                     f"{path}: weight_map: {name!r:.80} is not a {suffix} file in the folder itself"
@@ -169,11 +202,24 @@ class Folder:
             for name, value in sorted(read_ours(path, "sha256").items())
         }
 
+    def _match(self) -> Match:
+        """Which of the tensors make which parts, when nothing but they can tell."""
+        # It reads any folder's tensors, so it stands above this file.
+        from filbert.checkpoint.stored import match_stored
+
+        return match_stored(self)
+
+    def _weights(self) -> Path | None:
+        home = self.home
+        found = [home / name for name in WEIGHTS if (home / name).is_file()]
+        return found[0] if found else tf1_files(home)
+
     def _first(self, names: tuple[str, ...], what: str) -> Path:
+        home = self.home
         for name in names:
-            if (self.path / name).is_file():
-                return self.path / name
-        raise CheckpointError(f"{self.path}: expected {what} ({' or '.join(names)}), found none")
+            if (home / name).is_file():
+                return home / name
+        raise CheckpointError(f"{home}: expected {what} ({' or '.join(names)}), found none")
 
     def _ours(self, name: str) -> dict[str, Any]:
         path = self.path / f"{name}.json"
@@ -197,25 +243,42 @@ class Folder:
 
     def _their_task(self) -> Task:
         config, where = self.config(), str(self.config_file)
-        name = ARCHITECTURES[architecture_of(config, where)].task
+        kind = self.kind()
+        name = TASK_OF.get(kind)
+        if name is None:
+            raise CheckpointError(
+                f"{where}: architectures: a model for {kind!r}, for which filbert has no task yet; "
+                "give a task to put its own head on the encoder, or read it with read_model"
+            )
         longest = shape_of(config, where).max_positions
         if name == "classify":
-            kind = config.get("problem_type")
-            labels = labels_of(config, where)
-            if kind not in (None, "single_label_classification") or len(labels) < 2:
+            problem = config.get("problem_type")
+            labels = self.labels()
+            if problem not in (None, "single_label_classification") or len(labels) < 2:
                 raise CheckpointError(
-                    f"{where}: problem_type {kind!r:.80} with {len(labels)} labels: only "
+                    f"{where}: problem_type {problem!r:.80} with {len(labels)} labels: only "
                     "'single_label_classification' with two labels or more is known"
                 )
-            return self._make(name, {"labels": labels, "max_tokens": longest}, where)
-        settings: dict[str, Any] = {"max_tokens": longest}
+            settings: dict[str, Any] = {"labels": labels, "max_tokens": longest}
+            settings["pooling"] = pooling_of(config, where)
+            return self._make(name, settings, where)
+        settings = {"max_tokens": longest}
         if name == "embed":
             settings |= {"pooling": "mean", "normalise": False}
             sentence = read_sentence_settings(self.path)
             if sentence:
-                settings |= {"pooling": sentence.pooling, "normalise": sentence.normalise}
+                self._check_casing()
+                settings = dict(vars(sentence))
                 settings["max_tokens"] = min(longest, sentence.max_tokens or longest)
         return self._make(name, settings, where)
+
+    def _check_casing(self) -> None:
+        """A tokenizer here folds case by itself; sentence-transformers may do it before one."""
+        if lowercases(self.path) and not self.tokenizer().lowercase:
+            raise CheckpointError(
+                f"{self.home}: do_lower_case in sentence-transformers' files is true, but the "
+                "tokenizer keeps case; expected both to say the same"
+            )
 
     def _make(self, name: str, settings: dict[str, Any], where: str) -> Task:
         try:

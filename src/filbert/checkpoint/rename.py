@@ -8,17 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from filbert.checkpoint.names import (
-    ARCHITECTURES,
-    AXES,
-    BUFFERS,
-    COPIES,
-    ENCODER,
-    LEGACY,
-    PARTS,
-    PREFIX,
-    PREFIXED,
-)
+from filbert.checkpoint.families import BUFFERS, LEGACY, Family
 from filbert.encoder.shape import Shape
 from filbert.errors import CheckpointError, did_you_mean
 
@@ -27,6 +17,31 @@ NEAR_AT_MOST = 5_000
 LONGEST_NAME = 150
 
 Sizes = tuple[int | None, ...]
+
+AXES: dict[str, tuple[str, ...]] = {
+    "embeddings.tokens.weight": ("vocab", "width"),
+    "embeddings.positions.weight": ("places", "width"),
+    "embeddings.segments.weight": ("segments", "width"),
+    "blocks.{i}.qkv.weight": ("3*width", "width"),
+    "blocks.{i}.qkv.bias": ("3*width",),
+    "blocks.{i}.out.weight": ("width", "width"),
+    "blocks.{i}.up.weight": ("up", "width"),
+    "blocks.{i}.up.bias": ("up",),
+    "blocks.{i}.down.weight": ("width", "mlp_width"),
+    "pooler.weight": ("width", "width"),
+    "transform.weight": ("width", "width"),
+    "bias": ("vocab",),
+    "next_sentence.weight": ("2", "width"),
+    "next_sentence.bias": ("2",),
+    "span.weight": ("2", "width"),
+    "span.bias": ("2",),
+    "output.weight": ("labels", "width"),
+    "output.bias": ("labels",),
+}
+"""The axes of each of our tensors; what is not listed is one vector of the width."""
+
+ALWAYS_BIASED = ("output", "span", "next_sentence")
+"""The layers whose bias is there whatever the shape says."""
 
 
 @dataclass(frozen=True)
@@ -48,51 +63,95 @@ class Expected:
 class Match:
     """Which of the stored tensors make which of ours.
 
-    sources: our name → the stored names, stacked in that order.
-    parts: the parts of names.PARTS that are there, whole.
+    sources: part → our name → the stored names, stacked in that order. Every part that is there,
+    whole, has its row; "encoder" always.
     copies: (stored copy, stored original): values that must be equal.
+    outputs: how many labels the classifier gives; 0 where there is none.
     """
 
-    sources: dict[str, tuple[str, ...]]
-    parts: frozenset[str]
+    sources: dict[str, dict[str, tuple[str, ...]]]
     copies: list[tuple[str, str]] = field(default_factory=list)
+    outputs: int = 0
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """What stands on the encoder."""
+        return frozenset(self.sources) - {"encoder"}
+
+    def of(self, parts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Our name → the stored names, for the encoder and those of these parts that are there."""
+        return {
+            ours: names
+            for part in ("encoder", *parts)
+            for ours, names in self.sources.get(part, {}).items()
+        }
 
 
-def expected_tensors(part: str, shape: Shape, labels: int | None, prefix: str) -> list[Expected]:
-    """The tensors of "encoder" or of one part of names.PARTS, for this shape.
+def expected_tensors(
+    part: str, family: Family, shape: Shape, labels: int | None, *, prefixed: bool
+) -> list[Expected]:
+    """The tensors of "encoder" or of one part of the family, for this shape.
 
-    prefix: what stands before their names of the encoder and the pooler ("" or "bert.").
+    prefixed: whether the family's prefix stands before the names of the encoder.
     """
-    table = ENCODER if part == "encoder" else PARTS[part]
+    table = family.encoder if part == "encoder" else family.parts[part]
     stem = "encoder." if part == "encoder" else "head."
-    lead = prefix if part in PREFIXED else ""
+    lead = family.prefix if prefixed and part in ("encoder", *family.prefixed) else ""
     found = []
     for ours, theirs in table:
         sizes = tuple(_size(axis, shape, labels) for axis in AXES.get(ours, ("width",)))
         for block in range(shape.depth) if "{i}" in ours else [0]:
-            found.append(
-                Expected(
-                    stem + ours.replace("{i}", str(block)),
-                    tuple(lead + name.replace("{i}", str(block)) for name in theirs),
-                    sizes,
+            name = ours.replace("{i}", str(block))
+            if _has(shape, name):
+                found.append(
+                    Expected(
+                        stem + name,
+                        tuple(lead + one.replace("{i}", str(block)) for one in theirs),
+                        sizes,
+                    )
                 )
-            )
     return found
 
 
+def parts_there(family: Family, kind: str, ours: Iterable[str], *, every: bool) -> list[str]:
+    """The parts of a model with these tensors that is saved as this kind.
+
+    every: whether parts that the kind has no use for are kept, too.
+    """
+    row, names = family.kinds[kind], set(ours)
+    kept = list(row.parts)
+    # Two parts may have names in common, ours or theirs: then the first is meant.
+    taken = {name for part in kept for name in _both_columns(family, part)}
+    for part in family.parts if every else row.optional:
+        its = _both_columns(family, part)
+        if not its & taken and any(f"head.{name}" in names for name, _ in family.parts[part]):
+            kept.append(part)
+            taken |= its
+    return kept
+
+
 def to_theirs(
-    tensors: Mapping[str, np.ndarray], shape: Shape, architecture: str, labels: int, where: str
+    tensors: Mapping[str, np.ndarray],
+    shape: Shape,
+    family: Family,
+    kind: str,
+    labels: int,
+    where: str,
+    *,
+    every: bool = False,
 ) -> dict[str, np.ndarray]:
     """A model's tensors by our names → by Hugging Face's, as float32, ready to be saved.
 
+    every: keep the parts that the kind has no use for, instead of refusing them.
     Raises CheckpointError for missing and unexpected names (with the nearest) and wrong sizes.
     """
-    row = ARCHITECTURES[architecture]
-    optional = [part for part in row.optional if _any_of(part, tensors, shape)]
+    parts = parts_there(family, kind, tensors, every=every)
     wanted = [
         tensor
-        for part in ("encoder", *row.parts, *optional)
-        for tensor in expected_tensors(part, shape, labels, row.prefix)
+        for part in ("encoder", *parts)
+        for tensor in expected_tensors(
+            part, family, shape, labels or None, prefixed=kind != "encoder"
+        )
     ]
     names = [tensor.ours for tensor in wanted]
     _refuse_names(
@@ -105,7 +164,7 @@ def to_theirs(
     found: dict[str, np.ndarray] = {}
     for tensor in wanted:
         value = np.asarray(tensors[tensor.ours])
-        _check_sizes(where, tensor.ours, value.shape, tensor.sizes, "the shape")
+        check_sizes(where, tensor.ours, value.shape, tensor.sizes, "the shape")
         if value.dtype.kind != "f":
             raise CheckpointError(
                 f"{where}: tensor {tensor.ours!r}: expected floats, got {value.dtype}"
@@ -121,6 +180,7 @@ def to_theirs(
 def match(
     stored: Mapping[str, Sequence[int]],
     shape: Shape,
+    family: Family,
     *,
     required: Iterable[str],
     labels: int | None,
@@ -128,28 +188,24 @@ def match(
 ) -> Match:
     """Find which stored tensors (name → sizes) make which of ours.
 
-    required: the parts of names.PARTS that must be there; labels: their number, None for any.
+    required: the parts of the family that must be there; labels: their number, None for any.
     Raises CheckpointError naming what is missing, unexpected, incomplete or of wrong sizes.
     """
     modern = _modern_names(stored, where)
-    prefix = PREFIX if any(name.startswith(PREFIX) for name in modern) else ""
+    prefixed = any(name.startswith(family.prefix) for name in modern)
+    copies = _copies(family, modern, prefixed)
+    needed = ("encoder", *required)
     wanted = {
-        part: expected_tensors(part, shape, labels if part in required else None, prefix)
-        for part in ("encoder", *PARTS)
+        part: expected_tensors(
+            part, family, shape, labels if part in needed else None, prefixed=prefixed
+        )
+        for part in ("encoder", *family.parts)
     }
-    parts = [
-        part
-        for part, tensors in wanted.items()
-        if part in ("encoder", *required)
-        or any(name in modern for tensor in tensors for name in tensor.theirs)
-    ]
-    copies = [
-        (left, prefix + right if right.startswith("embeddings.") else right)
-        for left, right in COPIES
-    ]
-    buffers = {prefix + name for name in BUFFERS} | {left for left, _ in copies}
+    sizes = {name: stored[old] for name, old in modern.items()}
+    parts = _parts_in(wanted, needed, sizes)
     names = [name for part in parts for tensor in wanted[part] for name in tensor.theirs]
-    known = set(names) | buffers
+    lead = family.prefix if prefixed else ""
+    known = {*names, *(left for left, _ in copies), *(lead + name for name in BUFFERS)}
     _refuse_names(
         where,
         missing=[name for name in names if name not in modern],
@@ -157,20 +213,72 @@ def match(
         known=[name for tensors in wanted.values() for row in tensors for name in row.theirs],
         there=list(modern),
     )
-    sources: dict[str, tuple[str, ...]] = {}
     for part in parts:
         for tensor in wanted[part]:
             for name in tensor.theirs:
-                _check_sizes(where, modern[name], stored[modern[name]], tensor.their_sizes)
-            sources[tensor.ours] = tuple(modern[name] for name in tensor.theirs)
-    there = [
-        (modern[left], modern[right])
-        for left, right in copies
-        if left in modern and right in modern
-    ]
-    for left, right in there:
-        _check_sizes(where, left, stored[left], tuple(stored[right]))
-    return Match(sources, frozenset(parts) - {"encoder"}, there)
+                check_sizes(where, modern[name], sizes[name], tensor.their_sizes)
+    for left, right in copies:
+        check_sizes(where, left, sizes[left], tuple(sizes[right]))
+    return Match(
+        {
+            part: {
+                tensor.ours: tuple(modern[name] for name in tensor.theirs)
+                for tensor in wanted[part]
+            }
+            for part in parts
+        },
+        [(modern[left], modern[right]) for left, right in copies],
+        next(
+            (
+                sizes[tensor.theirs[0]][0]
+                for part in parts
+                for tensor in wanted[part]
+                if tensor.ours == "head.output.bias"
+            ),
+            0,
+        ),
+    )
+
+
+def kind_by_parts(family: Family, parts: frozenset[str]) -> str:
+    """The kind of a folder that names no class: the one with most of the parts that are there."""
+    whole = [kind for kind, row in family.kinds.items() if parts.issuperset(row.parts)]
+    return max(whole, key=lambda kind: len(family.kinds[kind].parts))
+
+
+def _parts_in(
+    wanted: Mapping[str, Sequence[Expected]],
+    needed: Sequence[str],
+    sizes: Mapping[str, Sequence[int]],
+) -> list[str]:
+    """The parts that must be there, and of the others those that have a tensor in the file.
+
+    Where the file's tensors are another part's already, a part is there only if it fits whole.
+    """
+    parts = list(needed)
+    taken = {name for part in parts for tensor in wanted[part] for name in tensor.theirs}
+    for part, tensors in wanted.items():
+        rows = [(name, row.their_sizes) for row in tensors for name in row.theirs]
+        there = {name for name, _ in rows if name in sizes}
+        whole = all(name in sizes and _fit(sizes[name], expected) for name, expected in rows)
+        if part not in parts and there and (whole or not there <= taken):
+            parts.append(part)
+            taken |= there
+    return parts
+
+
+def _copies(family: Family, modern: dict[str, str], prefixed: bool) -> list[tuple[str, str]]:
+    """Those of the family's copies that the file has; one without its original takes its name."""
+    stems = tuple(names[0] for _, names in family.encoder)
+    lead = family.prefix if prefixed else ""
+    found = []
+    for left, right in family.copies:
+        original = lead + right if right in stems else right
+        if left in modern and original in modern:
+            found.append((left, original))
+        elif left in modern:
+            modern[original] = modern.pop(left)
+    return found
 
 
 def _size(axis: str, shape: Shape, labels: int | None) -> int | None:
@@ -178,14 +286,25 @@ def _size(axis: str, shape: Shape, labels: int | None) -> int | None:
         return labels
     if axis.isdigit():
         return int(axis)
-    if axis == "3*width":
-        return 3 * shape.width
-    size: int = getattr(shape, axis)
+    sizes = {
+        "3*width": 3 * shape.width,
+        "up": shape.mlp_width * (2 if shape.gated else 1),
+        "places": shape.max_positions + shape.positions_offset,
+    }
+    size: int = sizes[axis] if axis in sizes else getattr(shape, axis)
     return size
 
 
-def _any_of(part: str, tensors: Mapping[str, object], shape: Shape) -> bool:
-    return any(row.ours in tensors for row in expected_tensors(part, shape, None, ""))
+def _has(shape: Shape, name: str) -> bool:
+    """Whether a network of this shape has this tensor."""
+    if shape.norm_place == "before" and name.startswith("blocks.0.attention_norm."):
+        return False
+    stem, _, kind = name.rpartition(".")
+    return shape.bias or kind != "bias" or stem in ALWAYS_BIASED or not stem
+
+
+def _both_columns(family: Family, part: str) -> set[str]:
+    return {name for ours, theirs in family.parts[part] for name in (ours, *theirs)}
 
 
 def _modern_names(stored: Iterable[str], where: str) -> dict[str, str]:
@@ -204,17 +323,22 @@ def _modern_names(stored: Iterable[str], where: str) -> dict[str, str]:
     return found
 
 
-def _check_sizes(
+def check_sizes(
     where: str, name: str, sizes: Sequence[int], expected: Sizes, by: str = "config.json"
 ) -> None:
-    if len(sizes) != len(expected) or any(
-        wanted is not None and size != wanted for size, wanted in zip(sizes, expected, strict=True)
-    ):
+    """Refuse a tensor of other sizes than expected (None: any), naming both."""
+    if not _fit(sizes, expected):
         shown = "×".join("labels" if size is None else str(size) for size in expected)
         raise CheckpointError(
             f"{where}: tensor {name!r}: expected the sizes {shown} by {by}, "
             f"got {'×'.join(map(str, sizes)) or 'a single number'}"
         )
+
+
+def _fit(sizes: Sequence[int], expected: Sizes) -> bool:
+    return len(sizes) == len(expected) and all(
+        wanted is None or size == wanted for size, wanted in zip(sizes, expected, strict=True)
+    )
 
 
 def _refuse_names(

@@ -5,7 +5,8 @@ the tensor's. BF16, which numpy lacks, becomes float32 without loss.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from filbert.errors import CheckpointError
 MAX_HEADER_BYTES = 16_000_000
 """Enough for 100,000 tensors; parsed, a header takes some twenty times its bytes."""
 
+LONGEST_NAME = 512
+"""In letters: messages and tables hold names."""
+
 BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2,
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
@@ -27,6 +31,9 @@ _NUMPY = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
 FLOATS = ("F64", "F32", "F16", "BF16")
+
+_AT_ONCE = 1_000_000
+"""Numbers that are rounded at a time, so that little memory is taken beside the tensor."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,14 @@ class StoredTensor:
     def read(self) -> np.ndarray:
         """The values, as a copy in memory; BF16 as float32."""
         count = (self.stop - self.start) // BYTES[self.kind]
-        with self.file.open("rb") as file:
-            file.seek(self.start)
-            flat = np.fromfile(file, dtype=_NUMPY[self.kind], count=count)
+        try:
+            with self.file.open("rb") as file:
+                file.seek(self.start)
+                flat = np.fromfile(file, dtype=_NUMPY[self.kind], count=count)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.file}: cannot be read: {error.strerror or error}"
+            ) from error
         if len(flat) != count:
             raise CheckpointError(f"{self.file}: tensor {self.name!r} ends early")
         if self.kind == "BF16":
@@ -100,6 +112,69 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
         raise CheckpointError(f"{path} could not be written: {error}") from error
 
 
+def encode(values: np.ndarray, kind: str, where: str) -> np.ndarray:
+    """Floats as numbers of another kind, rounded to the nearest; BF16 as the uint16 of its bits.
+
+    Raises CheckpointError where a number is too large for that kind.
+    """
+    if kind != "BF16":
+        if values.dtype == np.dtype(_NUMPY[kind]):
+            return values
+        with np.errstate(over="ignore"):
+            found: np.ndarray = values.astype(_NUMPY[kind], order="C")
+        too_large = np.isinf(found).sum() > np.isinf(values).sum()
+    else:
+        found = np.empty(values.shape, "<u2")
+        flat, out = np.ravel(values), found.reshape(-1)
+        for start in range(0, flat.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            out[part] = _bfloat16(flat[part].astype(np.float32, copy=False))
+        too_large = ((found & 0x7FFF) == 0x7F80).sum() > np.isinf(values).sum()
+    if too_large:
+        raise CheckpointError(f"{where}: holds a number that is too large for {kind}")
+    return found
+
+
+def _bfloat16(values: np.ndarray) -> np.ndarray:
+    """float32 → the upper 16 bits, to the nearest, halves to even."""
+    bits = values.view(np.uint32)
+    upper = bits >> 16
+    # A NaN keeps its upper bits, and must not become infinity; what wraps round is a NaN, too.
+    kept = np.where(upper & 0x7F, upper, upper | 0x40)
+    rounded = (bits + 0x7FFF + (upper & 1)) >> 16
+    return np.where(np.isnan(values), kept, rounded).astype(np.uint16)
+
+
+def stream_tensors(
+    path: Path,
+    tensors: Mapping[str, tuple[str, tuple[int, ...]]],
+    read: Callable[[str], np.ndarray],
+) -> None:
+    """Write a .safetensors file one tensor at a time, so that only one is in memory.
+
+    tensors: name → kind and sizes. read: name → its bytes, as an array in that kind's form.
+    Raises CheckpointError naming the file where the disk refuses.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    # The widest numbers first, so that each tensor begins at a multiple of its number's bytes.
+    names = sorted(tensors, key=lambda name: (-BYTES[tensors[name][0]], name))
+    start = 0
+    for name in names:
+        kind, sizes = tensors[name]
+        stop = start + BYTES[kind] * math.prod(sizes)
+        header[name] = {"dtype": kind, "shape": list(sizes), "data_offsets": [start, stop]}
+        start = stop
+    raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    raw += b" " * (-len(raw) % 8)
+    try:
+        with path.open("wb") as file:
+            file.write(len(raw).to_bytes(8, "little") + raw)
+            for name in names:
+                file.write(np.ascontiguousarray(read(name)).data)
+    except OSError as error:
+        raise CheckpointError(f"{path} could not be written: {error.strerror or error}") from error
+
+
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     def refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -117,7 +192,11 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
 
 
 def _entry(path: Path, name: str, value: object, data_start: int) -> StoredTensor:
-    where = f"{path}: tensor {name!r}"
+    where = f"{path}: tensor {name!r:.160}"
+    if len(name) > LONGEST_NAME:
+        raise CheckpointError(
+            f"{where}: a name of {len(name):,} letters, expected at most {LONGEST_NAME}"
+        )
     if not isinstance(value, dict):
         raise CheckpointError(f"{where}: expected dtype, shape and data_offsets, got {value!r:.80}")
     kind: Any = value.get("dtype")
@@ -127,9 +206,10 @@ def _entry(path: Path, name: str, value: object, data_start: int) -> StoredTenso
         raise CheckpointError(f"{where}: dtype {kind!r:.40} is not one of {', '.join(BYTES)}")
     if not _whole_numbers(sizes) or not _whole_numbers(offsets) or len(offsets) != 2:
         raise CheckpointError(f"{where}: shape {sizes!r:.80} or data_offsets {offsets!r:.80} wrong")
-    expected = BYTES[kind]
-    for size in sizes:
-        expected *= size
+    # A size of 0 empties the tensor, but numpy multiplies the others all the same.
+    if 0 in sizes and math.prod(size or 1 for size in sizes) >= 2**59:
+        raise CheckpointError(f"{where}: shape {sizes!r:.80} is not that of a tensor")
+    expected = BYTES[kind] * math.prod(sizes)
     if offsets[1] - offsets[0] != expected:
         raise CheckpointError(
             f"{where}: shape {sizes!r:.80} of {kind} needs {expected:,} bytes, "

@@ -24,6 +24,10 @@ VERBS = {
     "predict": "a model's answers for a file, or for standard input",
     "fill-mask": "the likeliest words for each [MASK] of a text",
     "embed": "texts → vectors (.npy)",
+    "explain": "a text → one page that shows all that the network does with it",
+    "models": "a short guide for choosing a model, in English or Chinese",
+    "fetch": "a model by its name on the hub → a folder, checked and kept",
+    "convert": "a model's folder → another form, bit by bit the same",
     "doctor": "versions, device, threads; what is missing and how to get it",
 }
 
