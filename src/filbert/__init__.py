@@ -10,12 +10,26 @@ from filbert.errors import FilbertError, explain_missing
 if TYPE_CHECKING:
     from filbert.checkpoint import Folder
     from filbert.engine import Predictor, evaluate, open_model
+    from filbert.pretrained import (
+        BertForMaskedLM,
+        BertForQuestionAnswering,
+        BertForSequenceClassification,
+        BertForTokenClassification,
+        BertModel,
+        BertTokenizer,
+    )
     from filbert.tokenizer import Tokenizer
     from filbert.train import Plan, finetune, pretrain
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BertForMaskedLM": "pretrained",
+    "BertForQuestionAnswering": "pretrained",
+    "BertForSequenceClassification": "pretrained",
+    "BertForTokenClassification": "pretrained",
+    "BertModel": "pretrained",
+    "BertTokenizer": "pretrained",
     "Folder": "checkpoint",
     "Plan": "train",
     "Predictor": "engine",
@@ -27,6 +41,12 @@ _HOME = {
 }
 
 __all__ = [
+    "BertForMaskedLM",
+    "BertForQuestionAnswering",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertModel",
+    "BertTokenizer",
     "FilbertError",
     "Folder",
     "Plan",
