@@ -38,7 +38,12 @@ def plain(text: object) -> str:
     Returns:
         Escaped text; invisible characters read ⟨U+202E⟩.
     """
-    return html.escape(_spell_out(str(text), lambda match: f"⟨{_code_point(match)}⟩"))
+    return html.escape(visible(text))
+
+
+def visible(text: object) -> str:
+    """As `plain`, not escaped: for JSON that a script sets as text."""
+    return _spell_out(str(text), lambda match: f"⟨{_code_point(match)}⟩")
 
 
 def inline(text: object) -> str:

@@ -1,15 +1,11 @@
 """The page: sections in order, one file, no network.
 
-The content policy allows exactly the one style sheet and the one script of this room, by their
-hashes. So nothing on the page may use a style attribute; sizes are attributes of SVG shapes and
+The content policy (shell.py) forbids style attributes: sizes are attributes of SVG shapes and
 shades are classes.
 """
 
-import base64
-import hashlib
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
 import numpy.typing as npt
@@ -22,22 +18,14 @@ from filbert.report import lines as lines_part
 from filbert.report import matrix as matrix_part
 from filbert.report import prose
 from filbert.report.bars import Sample
-from filbert.report.escape import inline, plain, shorten
+from filbert.report.escape import inline, shorten
 from filbert.report.lines import Series
 from filbert.report.numbers import Cell, Number
+from filbert.report.shell import page_style, read_source, whole_page
 from filbert.report.words import words_for
 
 CONTENTS_FROM = 4
 """Headings from which the page has a table of contents."""
-
-
-def _source(name: str) -> str:
-    return resources.files("filbert.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _allowed(source: str) -> str:
-    digest = hashlib.sha256(source.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 class Report:
@@ -212,30 +200,19 @@ class Report:
         return goal
 
     def _page(self) -> str:
-        style, script = _source("page.css"), _source("page.js")
-        runs = _allowed(script) if self._scripted else "'none'"
-        policy = (
-            f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {runs}; "
-            "base-uri 'none'; form-action 'none'"
-        )
-        language = "zh-CN" if self._language == "zh" else "en"
-        # The policy must stand before everything it is to govern.
-        head = (
-            f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" '
-            f'content="{policy}">\n<meta name="viewport" content="width=device-width, '
-            'initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-            f'<meta name="referrer" content="no-referrer">\n'
-            f"<title>{plain(shorten(self._title, 200))}</title>\n<style>{style}</style>"
-        )
         contents = self._contents()
-        script_element = f"<script>{script}</script>\n" if self._scripted else ""
-        return (
-            f'<!doctype html>\n<html lang="{language}">\n<head>\n{head}\n</head>\n'
-            f"<body{' class=with-contents' if contents else ''}>\n"
+        body = (
             f"<header><h1>{inline(self._title)}</h1></header>\n{contents}"
             f"<main>\n{chr(10).join(self._parts)}\n</main>\n"
-            f"<footer>{html.escape(self._words['foot'])}</footer>\n{script_element}"
-            "</body>\n</html>\n"
+            f"<footer>{html.escape(self._words['foot'])}</footer>\n"
+        )
+        return whole_page(
+            self._title,
+            body,
+            language=self._language,
+            style=page_style(),
+            script=read_source("filbert.report", "page.js") if self._scripted else "",
+            body_class="with-contents" if contents else "",
         )
 
     def _contents(self) -> str:
