@@ -11,7 +11,7 @@ LEFT_FOR_LATER = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Err
 def files():
     found = {
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-        for folder in ("src", "tests", "scripts", "benchmarks")
+        for folder in ("src", "tests", "scripts", "benchmarks", "examples")
         for path in (ROOT / folder).rglob("*.py")
     }
     assert len(found) > 20

@@ -98,7 +98,8 @@ def test_ctrl_c_and_the_same_command_go_on(tmp_path: Path) -> None:
     """Interrupted in pre-training: exit code 130, everything saved, and no step is made twice."""
     out = tmp_path / "out"
     command = [sys.executable, "-m", "filbert", "quickstart", "--out", str(out)]
-    command += ["--minutes", "0.15", "--classify-minutes", "0.02"]
+    # Long enough for a busy machine to be interrupted in the middle.
+    command += ["--minutes", "0.3", "--classify-minutes", "0.02"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment

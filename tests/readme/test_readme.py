@@ -18,6 +18,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -193,6 +194,32 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+HUB_MODELS = {
+    "bert-base-uncased": "the bank raised its rates . we sat on of river".split(),
+    "bert-base-chinese": list("今天气很好我们去公园散步。的是不"),
+}
+"""By name, the words that it knows; tiny, with random weights, on the hub of this machine."""
+
+
+def serve_models(hub: Any, place: Path) -> None:
+    """Put a tiny BERT on the hub for each name that the READMEs use."""
+    import transformers
+
+    for name, words in HUB_MODELS.items():
+        folder = place / name
+        vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+        config = transformers.BertConfig(
+            vocab_size=len(vocab),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+        )
+        transformers.BertForMaskedLM(config).save_pretrained(folder)
+        (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
+        hub.add(name, folder)
+
+
 def test_every_line_that_is_shortened_stands_in_a_readme() -> None:
     lines = {without_comment(line) for block in blocks() for line in block.code.splitlines()}
     assert {MAKE, PIP, *SHORTENED} <= lines
@@ -205,7 +232,10 @@ def test_the_files_that_the_readmes_link_to_are_there() -> None:
             assert (ROOT / link).is_file(), f"{name} links to {link}, which is not there"
 
 
-def test_every_block_runs(place: Path, subtests: pytest.Subtests) -> None:
+def test_every_block_runs(
+    place: Path, subtests: pytest.Subtests, hub: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    serve_models(hub, tmp_path_factory.mktemp("hub-models"))
     found = blocks()
     assert {block.language for block in found} == {"bash", "python"}
     for block in found:
@@ -215,11 +245,13 @@ def test_every_block_runs(place: Path, subtests: pytest.Subtests) -> None:
         with subtests.test(msg=block.place):
             if block.language == "python":
                 said = run([sys.executable, "-X", "utf8", "-c", block.code], place)
-                assert "256)" in said, "the vectors' shape is printed"
+                width = 32 if "from_pretrained" in block.code else 256
+                assert re.search(rf"\b{width}[])]", said), "the vectors' shape is printed"
             else:
                 run_bash(block, place)
     for folder in ("runs/quickstart", "runs/mine", "runs/chinese"):
         assert (place / folder / "report.html").stat().st_size > 10_000
         assert (place / folder / "classifier").is_dir(), "labelled texts give a classifier"
+    assert (place / "explain.html").stat().st_size > 10_000
     page = (place / "runs/chinese/report.html").read_text(encoding="utf-8")
     assert '<html lang="zh' in page, "Chinese text gets a Chinese page"

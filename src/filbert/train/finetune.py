@@ -82,6 +82,7 @@ def finetune(
     torch.manual_seed(made.train.seed)
     if newest is None and fresh:
         model = build_model(Encoder(begin.shape()), bound)
+        model.family = begin.family().model_type
     else:
         model = load(newest or begin, task=bound)
         if model.fresh and newest is None:

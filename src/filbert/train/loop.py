@@ -243,6 +243,7 @@ def _save(
         tokenizer=job.task.tokenizer,
         train=train | {"unscored": unscored},
         scores={} if unscored else scores,
+        family=job.model.family,
         card=replace(job.card, settings=_shown(job.settings)),
         extra_files={OPTIMIZER_FILE: {name: np.asarray(a) for name, a in tensors.items()}},
         replace=True,
