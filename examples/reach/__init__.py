@@ -1,0 +1,1 @@
+"""What examples/long_range.py is made of: two networks, four measures, one page."""
