@@ -1,4 +1,4 @@
-"""Three ways to make the vectors of all-MiniLM-L6-v2: texts in, normalised float32 rows out."""
+"""Three ways to make the vectors of a folder: texts in, normalised float32 rows out."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -43,24 +43,44 @@ def sentence_transformers(folder: Path, scratch: Path, threads: int) -> Embed:
     return embed
 
 
-def ctranslate2(folder: Path, scratch: Path, threads: int) -> Embed:
-    """CTranslate2 in float32: a worker of one thread for each thread, batches of like length."""
-    import ctranslate2
+def convert_to_ctranslate2(folder: Path, scratch: Path) -> Path:
+    """CTranslate2's form of the folder, by its own converter; made once."""
     import transformers  # noqa: F401  (the converter reads the model by it)
     from ctranslate2.converters import TransformersConverter
+
+    converted = scratch / "ctranslate2"
+    if not converted.exists():
+        TransformersConverter(str(folder)).convert(str(converted))
+    return converted
+
+
+def ctranslate2_alone(folder: Path, scratch: Path, threads: int) -> Embed:
+    """CTranslate2 as it answers a single text fastest: one worker, all threads inside of it."""
+    return ctranslate2(folder, scratch, threads, workers=1)
+
+
+def ctranslate2(folder: Path, scratch: Path, threads: int, workers: int = 0) -> Embed:
+    """CTranslate2 in float32, batches of like length.
+
+    workers: 0 is one of one thread for each thread, the fastest for many texts.
+    """
+    import ctranslate2
     from tokenizers import Tokenizer
 
-    converted = str(scratch / "ctranslate2")
-    TransformersConverter(str(folder)).convert(converted, force=True)
+    workers = workers or threads
     encoder = ctranslate2.Encoder(
-        converted, device="cpu", compute_type="float32", inter_threads=threads, intra_threads=1
+        str(convert_to_ctranslate2(folder, scratch)),
+        device="cpu",
+        compute_type="float32",
+        inter_threads=workers,
+        intra_threads=threads // workers,
     )
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     limit = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
     tokenizer.enable_truncation(limit)
     # forward_batch gives the GIL back and takes a free worker: a caller each keeps all at work.
-    callers = ThreadPoolExecutor(threads)
+    callers = ThreadPoolExecutor(workers)
 
     def answer(ids: list[list[int]]) -> Vectors:
         output: Any = encoder.forward_batch(ids)

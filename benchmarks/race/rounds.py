@@ -36,6 +36,11 @@ class Results:
         """Whether a contestant took part."""
         return name in self._measured
 
+    @property
+    def names(self) -> list[str]:
+        """The contestants, in the order in which they had their first turn."""
+        return list(self._measured)
+
     def rates(self, name: str, kind: str) -> list[float]:
         """Amount a second, round by round."""
         return [measured.done[kind] / measured.seconds for measured in self._measured[name]]

@@ -37,14 +37,14 @@ def text_sets(paragraphs: Sequence[str], tokenizer: Tokenizer, tokens: int) -> l
     }
     order = random.permutation(len(paragraphs))
     return [
-        _cut(
+        cut(
             name, [paragraphs[i] for i in np.roll(order, 1000 * number)], lengths, tokenizer, tokens
         )
         for number, (name, lengths) in enumerate(wishes.items())
     ]
 
 
-def _cut(
+def cut(
     name: str,
     paragraphs: Sequence[str],
     lengths: NDArray[np.float64],
@@ -71,3 +71,20 @@ def _cut(
             total += end - begin + 2
             begin = end
     return TextSet(name, texts, sum(len(tokenizer.encode(text)) for text in texts))
+
+
+def texts_of(
+    tokens: int, paragraphs: Sequence[str], tokenizer: Tokenizer, wanted: int
+) -> list[str]:
+    """Beginnings of paragraphs that are exactly so many tokens, special tokens included."""
+    found = []
+    for paragraph in paragraphs:
+        encoded = tokenizer.encode(paragraph[: 20 * tokens], specials=False)
+        if len(encoded) < tokens:
+            continue
+        text = paragraph[: encoded.offsets[tokens - 3][1]]
+        if len(tokenizer.encode(text)) == tokens:
+            found.append(text)
+            if len(found) == wanted:
+                break
+    return found
