@@ -11,7 +11,7 @@ from filbert.checkpoint.families import KIND_OF, Family
 from filbert.checkpoint.folder import Folder
 from filbert.checkpoint.rename import Match, match
 from filbert.checkpoint.stored import Stored, check_copies, read_joined, stored_tensors
-from filbert.encoder import Encoder, Shape
+from filbert.encoder import Encoder, Shape, undrawn
 from filbert.errors import CheckpointError, SettingsError
 from filbert.heads import EmbedHead, Model, build_model
 from filbert.tasks import Classify, Task
@@ -101,14 +101,13 @@ def _build(
     matched: Match,
     family: Family,
 ) -> Model:
-    # On the meta device no memory is taken and nothing is drawn for weights that the file has.
-    with torch.device("meta"):
+    with undrawn():
         encoder = Encoder(shape)
     model = build_model(encoder, task)
     row = family.kinds[KIND_OF[task.name]]
     found = matched.of((*row.parts, *row.optional))
     if isinstance(model.head, EmbedHead) and "head.pooler.weight" in found:
-        with torch.device("meta"):
+        with undrawn():
             model.head.pooler = nn.Linear(shape.width, shape.width)
     state, fresh = {}, []
     same_labels = getattr(own, "labels", None) == getattr(task, "labels", None)

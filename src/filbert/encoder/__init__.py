@@ -7,6 +7,7 @@ from filbert.encoder.shape import BERT_BASE, MODERN_BASE, Shape
 if TYPE_CHECKING:
     from filbert.encoder.attention import Attend, attend_plain, attend_runs, attend_varlen
     from filbert.encoder.block import Block
+    from filbert.encoder.drawing import undrawn
     from filbert.encoder.encoder import Encoder, initialise
     from filbert.encoder.inside import Inside
     from filbert.encoder.tensors import PackedTensors, to_tensors
@@ -23,6 +24,7 @@ _HOME = {
     "attend_varlen": "attention",
     "initialise": "encoder",
     "to_tensors": "tensors",
+    "undrawn": "drawing",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "attend_varlen",
     "initialise",
     "to_tensors",
+    "undrawn",
 ]
 
 

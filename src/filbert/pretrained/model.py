@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from filbert.checkpoint import Weights, read_model
 from filbert.encoder import Shape
+from filbert.encoder.drawing import undrawn
 from filbert.encoder.encoder import Encoder
-from filbert.errors import CheckpointError, RequestError
+from filbert.errors import CheckpointError, RequestError, SettingsError
 from filbert.heads import Head
 from filbert.pretrained.config import OPTIONS, Config, read_config
 from filbert.pretrained.door import Door, read_inputs
@@ -34,6 +35,11 @@ INSTEAD = {
     "length": "it is for you, not for the network: take it out before the call",
 }
 """What a forward call does not know → why, and what to do."""
+
+ELSEWHERE = {"bert": "encoder", "base_model": "encoder"} | dict.fromkeys(
+    ("pooler", "cls", "classifier", "qa_outputs"), "head"
+)
+"""Where filbert has the parts that transformers' models have by these names."""
 
 OPENING = (*OPTIONS, "dtype", "ignore_mismatched_sizes")
 
@@ -79,23 +85,23 @@ class BertPretrained(nn.Module, ABC):
 
         options: num_labels, id2label, label2id, problem_type, hidden_dropout_prob,
         attention_probs_dropout_prob, classifier_dropout, output_hidden_states, output_attentions,
-        return_dict instead of config.json's; dtype (float32 unless given);
+        return_dict instead of config.json's; dtype, of torch or its name (float32 unless given);
         ignore_mismatched_sizes: draw anew what has other sizes there.
         What the folder lacks is drawn anew, and a warning names it.
         Raises CheckpointError for another family and for whatever does not fit, SettingsError for
         other options.
         """
         check_options(cls.__name__, options, OPENING)
-        dtype = options.pop("dtype", None)
+        dtype = _float_type(options.pop("dtype", None))
         mismatched = options.pop("ignore_mismatched_sizes", False)
         folder = find(name_or_folder, revision)
         check_family(folder, cls.__name__)
         config, shape = read_config(folder, options)
         weights = read_model(folder)
-        with torch.device("meta"):  # no memory is taken and nothing drawn for what the file has
+        with undrawn():
             model = cls(config, shape)
         model._take(weights.tensors, str(folder), mismatched)
-        return model.to(dtype).eval() if dtype is not None else model.eval()
+        return model.to(dtype).eval()
 
     def _take(self, tensors: Mapping[str, np.ndarray], where: str, mismatched: bool) -> None:
         """Put stored weights in; draw and name those that are not there."""
@@ -209,6 +215,15 @@ class BertPretrained(nn.Module, ABC):
             maps.append(padded)
         return torch.stack(maps, dim=1).unbind()
 
+    def __getattr__(self, name: str) -> Any:
+        """A part; for one that has another name here, AttributeError that says which."""
+        if name in ELSEWHERE:
+            raise AttributeError(
+                f"{type(self).__name__} has no {name!r}: filbert's parts are named otherwise, look "
+                f"at {ELSEWHERE[name]!r}. In named_parameters(), too, so choose by filbert's names"
+            )
+        return super().__getattr__(name)
+
     def get_input_embeddings(self) -> nn.Embedding:
         """The token embedding."""
         return self.encoder.embeddings.tokens
@@ -230,3 +245,12 @@ class BertPretrained(nn.Module, ABC):
     def dtype(self) -> torch.dtype:
         """What kind of number the weights are."""
         return self.get_input_embeddings().weight.dtype
+
+
+def _float_type(dtype: Any) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if dtype is None:
+        return torch.float32
+    if isinstance(found, torch.dtype) and found.is_floating_point:
+        return found
+    raise SettingsError(f"dtype: expected a kind of float, such as 'bfloat16', got {dtype!r:.40}")
