@@ -49,13 +49,27 @@ def _cannot_write(goal: Path, error: OSError) -> Exception:
     )
 
 
+def _goal_of(path: Path) -> Path:
+    """The place that is meant: where a link leads to, so that the link stays."""
+    goal = Path(path)
+    if goal.is_symlink():
+        goal = Path(os.path.realpath(goal))
+    if goal.exists() and not goal.is_file() and not goal.is_dir():
+        # To rename something over a device (/dev/null, say) would take it from the whole machine.
+        raise SettingsError(
+            f"{path}: expected a file, a folder or nothing; there is a device or pipe"
+        )
+    return goal
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it becomes `path`, on error it is removed.
 
-    Raises FilbertError, naming `path`, where the system refuses to write (disk full, no rights).
+    Raises FilbertError, naming `path`, where the system refuses to write (disk full, no rights),
+    SettingsError where a device or a pipe is there.
     """
-    goal = Path(path)
+    goal = _goal_of(path)
     draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -78,14 +92,13 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; on success it becomes `path`, on error it is removed.
 
     An existing folder that holds anything is an error unless `replace` is given; then it goes only
-    when the new one is complete. Raises SettingsError for that, FilbertError where the system
-    refuses to write.
+    when the new one is complete. A file, a device or a pipe is never replaced. Raises SettingsError
+    for that, FilbertError where the system refuses to write.
     """
-    goal = Path(path)
+    goal = _goal_of(path)
     if goal.parent.is_dir():
         remove_drafts(goal)
-    if not replace and (goal.is_file() or (goal.is_dir() and any(goal.iterdir()))):
-        raise SettingsError(f"{goal} is there already; name another place, or remove it first")
+    _check_free(goal, replace)
     made = False
     draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
     try:
@@ -97,6 +110,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         for file in sorted(draft.rglob("*")):
             _flush(file)
         _flush(draft)
+        _check_free(goal, replace)  # again: someone else may have put something there meanwhile
         if goal.exists():
             _swap(draft, goal)
         else:
@@ -111,6 +125,12 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         if made:
             _LIVE.discard(draft)
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_free(goal: Path, replace: bool) -> None:
+    """Refuse a file, and a folder that holds anything where it must not be replaced."""
+    if goal.is_file() or (not replace and goal.is_dir() and any(goal.iterdir())):
+        raise SettingsError(f"{goal} is there already; name another place, or remove it first")
 
 
 def _swap(draft: Path, goal: Path) -> None:

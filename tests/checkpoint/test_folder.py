@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from filbert.checkpoint import Folder
+from filbert.checkpoint import Folder, find_folder
 from filbert.checkpoint.config import config_of, shape_of
 from filbert.checkpoint.families import BERT
 from filbert.checkpoint.sentence_folder import read_sentence_settings, sentence_files
@@ -386,3 +386,9 @@ def test_a_transformer_outside_of_its_folder(save_tiny, path):
     (folder.path / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(CheckpointError, match="is not a file inside of the folder"):
         folder.shape()
+
+
+@pytest.mark.parametrize("named", ["", None, 3])
+def test_nothing_is_no_folder(named):
+    with pytest.raises(CheckpointError, match="expected a model's folder or its name on the hub"):
+        find_folder(named)

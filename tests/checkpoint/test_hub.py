@@ -162,6 +162,10 @@ def test_revisions_are_pinned_and_refreshed(hub, save_tiny):
     with pytest.raises(CheckpointError):
         fetch("org/model", refresh=True)
     assert fetch("org/model").path.name == second
+    hub.close()
+    with pytest.raises(CheckpointError, match="the cache has it, but whether it is today's"):
+        fetch("org/model", refresh=True)
+    assert fetch("org/model").path.name == second
 
 
 def test_a_renamed_model_is_found_by_its_old_name(hub, save_tiny):

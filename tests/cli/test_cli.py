@@ -21,9 +21,10 @@ from filbert.checkpoint import Folder, model_tensors, save
 from filbert.cli.main import VERBS, main
 from filbert.corpus import Document
 from filbert.encoder import Encoder, Shape
+from filbert.engine import open_model
 from filbert.heads import build_model
 from filbert.shards import write_shards
-from filbert.tasks import Classify, Pretrain, Task
+from filbert.tasks import Classify, Embed, Pretrain, Task
 from filbert.tokenizer import Tokenizer
 
 HEAVY = ("torch", "daft", "altair", "vl_convert", "tokenizers", "pyarrow", "transformers")
@@ -280,6 +281,16 @@ def test_predict_shows_hostile_text_and_labels_as_text(filbert: Filbert, classif
     assert [text for _, text in lines] == [SHOWN, "b", "\ufeffa\\x0cb\u2028c"]
     shown = {"[red]x[/red]", "<b>y</b>\\x1b[31m", "三\\u202e"}
     assert {label.rpartition(" (")[0] for label, _ in lines} <= shown
+
+
+def test_a_vector_is_an_answer_on_one_line(filbert: Filbert, tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "embedder", Embed(max_tokens=64)).path
+    done = filbert("predict", folder, stdin=b"a\nb a\n")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [text for _, text in lines] == ["a", "b a"]
+    vectors = open_model(folder, device="cpu").embed(["a", "b a"])
+    assert np.allclose([[float(n) for n in vector.split()] for vector, _ in lines], vectors, 1e-4)
 
 
 def test_json_gives_hostile_text_back_exactly_and_harmlessly(

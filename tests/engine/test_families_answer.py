@@ -105,3 +105,11 @@ def test_answers_are_those_of_transformers(
     assert not any(token in ("the", "▁quick") for token in second)
     (start, end) = inside.offsets[len(inside.tokens) - 2].tolist()
     assert pairs[0][1][start:end] != ""
+
+
+def test_a_head_without_a_task_still_gives_vectors(
+    tokenizer_kinds: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved(tmp_path, "ModernBert", "ForTokenClassification", tokenizer_kinds["modernbert"])
+    assert open_model(tmp_path).embed(["the quick fox"]).shape == (1, 32)
+    assert "no task for its head (tag)" in caplog.text

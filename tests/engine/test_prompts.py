@@ -116,6 +116,8 @@ def test_prompts_of_long_texts_and_unknown_ones(
     assert answer.tokens == text_tokens + len(rows)  # and a [SEP] for each
     with pytest.raises(RequestError, match=r"'qery' .*: document, none, query; did you mean"):
         ours.embed(["x"], prompt="qery")
+    with pytest.raises(RequestError, match=r"prompt: expected the name of a prompt, got \['query'"):
+        ours.embed(["x"], prompt=["query"])
     file, out = tmp_path / "t.txt", tmp_path / "v.npy"
     file.write_text("\n".join(TEXTS), encoding="utf-8")
     verb = ["embed", str(folder), str(file), "--out", str(out), "--quiet"]

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 import torch
 
 import filbert
-from filbert.engine import Predictor, open_model
+from filbert.checkpoint import Folder
+from filbert.device import pick_device
+from filbert.engine import Predictor, open_model, predictor
+from filbert.engine.torch_engine import TorchEngine
 
 TEXTS = [
     "A man is eating food.",
@@ -46,7 +50,7 @@ def test_vectors_are_sentence_transformers(minilm: Path, model: Predictor) -> No
 def test_hidden_states_are_transformers(minilm: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
-    from filbert.checkpoint import Folder, load
+    from filbert.checkpoint import load
     from filbert.encoder import to_tensors
 
     theirs, tokenizer = (
@@ -111,6 +115,27 @@ def test_the_number_of_threads_is_given_back(model: Predictor) -> None:
     assert torch.get_num_threads() == before
 
 
+def test_runs_side_by_side_leave_all_threads_behind(minilm: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        folder = Folder(minilm)
+        task = folder.task().with_tokenizer(folder.tokenizer())
+        engine = TorchEngine.open(folder, task, pick_device("cpu"), workers=2)
+        packs = [task.scored_batch(task.rows({"text": text}), 0) for text in TEXTS[:3]]
+        first = engine.run_all(packs)
+        next(first)
+        with ThreadPoolExecutor(1) as other:
+            second = other.submit(engine.run_all, packs).result()
+            other.submit(next, second).result()
+            list(first)
+            other.submit(list, second).result()
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_models_own_attention_sums_to_one(model: Predictor) -> None:
     attention = model.attention("Tokens look at tokens")
     assert attention.tokens == ("[CLS]", "token", "##s", "look", "at", "token", "##s", "[SEP]")
@@ -118,14 +143,23 @@ def test_the_models_own_attention_sums_to_one(model: Predictor) -> None:
     assert np.allclose(attention.weights.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_what_it_was_not_made_for_it_says(model: Predictor) -> None:
+def test_what_it_was_not_made_for_it_says(
+    model: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(filbert.FilbertError, match="cannot fill_mask: it was made for embed"):
         model.fill_mask(["a [MASK]"])
     with pytest.raises(filbert.FilbertError, match="cannot classify"):
         model.classify(["a"])
     with pytest.raises(filbert.FilbertError, match="text 2: expected a text, got 3"):
         model.embed(["a", 3])  # type: ignore[list-item, unused-ignore]
+    for nothing in (None, 3, {"text": "a"}):
+        with pytest.raises(filbert.FilbertError, match="a string or a list of them; got"):
+            model.embed(nothing)  # type: ignore[arg-type, unused-ignore]
     with pytest.raises(filbert.FilbertError, match="at least one text"):
         model.embed([])
-    with pytest.raises(filbert.FilbertError, match="text 1 has 602 tokens.* at most 256"):
+    with pytest.raises(filbert.FilbertError, match=r"text 1 has 602 tokens.* at most 256"):
         model.attention("word " * 600)
+    monkeypatch.setattr(predictor, "MOST_WEIGHTS", 6 * 12 * 10**2)
+    assert len(model.attention("one two three four five six seven eight").tokens) == 10
+    with pytest.raises(filbert.FilbertError, match="which is 10 tokens of this model"):
+        model.attention("one two three four five six seven eight nine")

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,44 @@ def test_threads_that_write_one_goal_do_not_destroy_each_other(tmp_path: Path) -
             pass
         assert (draft / "f").exists()
     assert (tmp_path / "run" / "f").read_text() == "first"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path, write: Callable[..., Any]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="pipe: expected a file, a folder or nothing"):
+        write(tmp_path / "pipe").__enter__()
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_file_is_no_folder_to_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with (
+        pytest.raises(SettingsError, match="is there already"),
+        atomic_folder(tmp_path / "run", replace=True),
+    ):
+        pass
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("f")
+    with atomic_file(tmp_path / "link") as draft:
+        draft.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "f").read_text() == "new"
+    assert names(tmp_path) == ["f", "link"]
+
+
+def test_what_came_while_a_folder_was_written_stays(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_folder(tmp_path / "run") as draft:
+            (draft / "mine").write_text("mine")
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run" / "theirs").write_text("theirs")
+
+    with pytest.raises(SettingsError, match="is there already"):
+        write()
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["theirs"]

@@ -30,6 +30,7 @@ def three_d(mask):
         ({}, "input_ids: expected a tensor .* got NoneType"),
         ({"input_ids": IDS[0]}, r"expected \[sequences, length\], got \[4\]"),
         ({"input_ids": IDS[:, :0]}, "at least one token"),
+        ({"input_ids": IDS + 0.5}, "input_ids: expected whole numbers, got torch.float32"),
         (
             {"input_ids": IDS.repeat(1, 8)},
             "sequences of 32 tokens; this model reads at most 24.*truncation=True, max_length=24",
@@ -73,6 +74,10 @@ def test_labels_that_do_not_fit(write):
     classifier = filbert.BertForSequenceClassification.from_pretrained(folder)
     with pytest.raises(FilbertError, match=r"labels: expected the sizes \[2\], got \[3\]"):
         classifier(IDS, MASK, labels=torch.tensor([0, 1, 1]))
+    with pytest.raises(FilbertError, match="labels: 2 is outside of this model's 0 to 1"):
+        classifier(IDS, MASK, labels=torch.tensor([-100, 2]))
+    with pytest.raises(FilbertError, match="labels: -1 is outside of this model's 0 to 47"):
+        model(IDS, MASK, labels=IDS.where(MASK.bool(), -100).where(IDS != 6, -1))
 
     _, folder = write(transformers.BertForQuestionAnswering, place="span")
     reader = filbert.BertForQuestionAnswering.from_pretrained(folder)
@@ -90,6 +95,8 @@ def test_labels_that_do_not_fit(write):
         ({"num_labels": 2, "id2label": {0: "a"}}, "num_labels 2: id2label has 1 labels"),
         ({"id2label": {0: "a", 2: "b"}}, "id2label: expected ids from 0 on"),
         ({"problem_type": "ranking"}, "problem_type 'ranking'"),
+        ({"dtype": "auto"}, "dtype: expected a kind of float, such as 'bfloat16', got 'auto'"),
+        ({"dtype": torch.int64}, "dtype: expected a kind of float"),
         ({"hidden_dropout_prob": 2}, "hidden_dropout_prob: expected 0 to less than 1, got 2"),
     ],
 )
@@ -115,6 +122,23 @@ def test_other_families_are_for_open_model(tmp_path, tokenizer_kinds):
         filbert.BertTokenizer.from_pretrained(tokenizer_kinds["roberta"])
     with pytest.raises(FilbertError, match="nothing"):
         filbert.BertModel.from_pretrained(tmp_path / "nowhere")
+    for kind in (filbert.BertModel, filbert.BertTokenizer):
+        for nameless in ("", None, 3):
+            with pytest.raises(FilbertError, match="expected a folder or the name of a model"):
+                kind.from_pretrained(nameless)
+    with pytest.raises(FilbertError, match=r"got 'vocab.txt'; BertTokenizer\.from_pretrained"):
+        filbert.BertTokenizer("vocab.txt")
+
+
+def test_parts_with_other_names_are_pointed_at(write):
+    _, folder = write(transformers.BertForSequenceClassification)
+    model = filbert.BertForSequenceClassification.from_pretrained(folder)
+    for theirs, ours in (("bert", "encoder"), ("classifier", "head")):
+        assert not hasattr(model, theirs)
+        with pytest.raises(AttributeError, match=f"no '{theirs}': .* look at '{ours}'"):
+            getattr(model, theirs)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        model.nonsense  # noqa: B018
 
 
 def filbert_folder(path, task):

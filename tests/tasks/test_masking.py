@@ -176,3 +176,14 @@ def test_scores_are_at_the_papers_fraction_whatever_is_learnt_with() -> None:
     usual, scored = TASK.batch(rows, 3, 0), much.scored_batch(rows, 3)
     assert (scored.token_ids == usual.token_ids).all()
     assert len(much.batch(rows, 3, 0).targets["labels"]) == 150
+
+
+def test_rows_of_the_embedding_that_stand_for_no_token_are_never_said() -> None:
+    packed = TASK.query([row_of([3, 5, 7, 4])])
+    logits = np.zeros((1, TOKENIZER.vocab_size + 58), np.float32)
+    logits[0, TOKENIZER.vocab_size :] = 9.0
+    logits[0, 7] = 9.0
+    ((filled,),) = TASK.decode({"logits": logits}, packed)
+    assert filled.token_ids[0] == 7
+    assert max(filled.token_ids) < TOKENIZER.vocab_size
+    assert filled.probabilities[0] == pytest.approx(1 / 59, rel=1e-2)

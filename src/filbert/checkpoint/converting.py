@@ -182,7 +182,9 @@ def _carry(folder: Folder, draft: Path, home: Path, form: str) -> list[str]:
         if source.is_dir() or hidden or made_anew:
             continue
         named = source.suffix in CARRIED or source.stem in CARRIED_NAMES
-        if not named or source.parent not in places or name.endswith(".index.json"):
+        if not source.is_file():
+            left_out.append(f"{name}: no file, or a link to none")
+        elif not named or source.parent not in places or name.endswith(".index.json"):
             left_out.append(f"{name}: no part of the model, its tokenizer or its card")
         elif source.stat().st_size > MAX_CARRIED_BYTES:
             left_out.append(f"{name}: over {MAX_CARRIED_BYTES:,} bytes")

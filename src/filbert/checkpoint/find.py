@@ -25,6 +25,10 @@ def find_folder(named: Folder | Path | str, *, progress: Progress | None = None)
     """
     if isinstance(named, Folder):
         return named
+    if not isinstance(named, str | Path) or named == "":
+        raise CheckpointError(
+            f"expected a model's folder or its name on the hub, got {named!r:.80}"
+        )
     path = Path(named)
     if (path / RUN_FILE).is_file():
         steps = sorted(step for step in path.glob("step-*") if step.is_dir())
@@ -51,7 +55,7 @@ def _by_name(named: str, progress: Progress | None) -> Folder:
         # A slip in a path of one's own is nothing that the hub should hear of.
         raise CheckpointError(
             f"{named}: {Path(named).parent} is a folder here, but nothing of this name is in it"
-            f"{near}. If the hub's model is meant: filbert fetch {named}"
+            f"{near}; if the hub's model is meant: filbert fetch {named}"
         )
     try:
         return fetch(named, progress=progress)

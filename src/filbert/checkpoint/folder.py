@@ -15,6 +15,7 @@ from filbert.checkpoint.families import TASK_OF, Family
 from filbert.checkpoint.json_files import inside, read_ours, read_table
 from filbert.checkpoint.rename import Match, kind_by_parts
 from filbert.checkpoint.sentence_folder import (
+    MODULES,
     lowercases,
     read_sentence_settings,
     transformer_folder,
@@ -100,7 +101,7 @@ class Folder:
         Then as many as the classifier among the tensors has outputs.
         """
         config, where = self.config(), str(self.config_file)
-        said = {"architectures", "id2label", "num_labels"} & {key for key in config if config[key]}
+        said = config.get("architectures") or {"id2label", "num_labels"} & set(config)
         if not said and self._weights() is not None and (count := self._match().outputs):
             config["num_labels"] = count
         return labels_of(config, where)
@@ -141,7 +142,15 @@ class Folder:
 
     def weights_file(self) -> Path:
         """The file of the weights, or the index of several. Raises CheckpointError if none."""
-        return self._weights() or self._first(WEIGHTS, "weights")
+        if path := self._weights():
+            return path
+        alone = next(iter(sorted(self.home.glob("*.index"))), None)
+        if alone:
+            raise CheckpointError(
+                f"{alone}: expected its values beside it, {alone.stem}.data-00000-of-00001; "
+                "they are not there"
+            )
+        return self._first((*WEIGHTS, "bert_model.ckpt.index"), "weights")
 
     def weight_files(self) -> list[Path]:
         """All files of the weights; those that an index names never lie outside of the folder."""
@@ -250,6 +259,8 @@ class Folder:
                 f"{where}: architectures: a model for {kind!r}, for which filbert has no task yet; "
                 "give a task to put its own head on the encoder, or read it with read_model"
             )
+        if name == "pretrain" and (self.path / MODULES).is_file():
+            name = "embed"  # made for vectors, whatever was left standing on the encoder
         longest = shape_of(config, where).max_positions
         if name == "classify":
             problem = config.get("problem_type")

@@ -62,6 +62,11 @@ def fetch(
                 return Folder(found.path)
             return _from_hub(hub, cache, wanted, progress)
     except NotReachedError as error:
+        if refresh and found and found.is_whole:
+            raise CheckpointError(
+                f"{wanted}: the cache has it, but whether it is today's could not be asked: "
+                f"{error}; without a refresh it is opened as it is"
+            ) from error
         return _without_network(hub, wanted, None if refresh else found, progress, str(error))
     except CheckpointError:
         raise

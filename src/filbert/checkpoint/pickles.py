@@ -3,7 +3,7 @@
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,10 @@ KINDS = {
     torch.float16: "F16",
     torch.bfloat16: "BF16",
 }
+
+
+SHARED_AT_MOST = 3
+"""How often each stored byte may be used. Writers store an embedding and its copy once: twice."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,23 @@ def read_pickle(path: Path) -> dict[str, PickledTensor]:
             or tensor.is_quantized
         ):
             raise CheckpointError(f"{path}: {name!r:.80}: expected a dense tensor")
+    _check_bytes(path, list(value.values()))
     return {name: PickledTensor(tensor) for name, tensor in value.items()}
 
 
+def _check_bytes(path: Path, tensors: Sequence[torch.Tensor]) -> None:
+    """Refuse tensors that lie over each other: a few bytes may pass for a hundred gigabytes."""
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in tensors}
+    held = sum(storage.nbytes() for storage in storages.values())
+    if claimed > SHARED_AT_MOST * held:
+        raise CheckpointError(
+            f"{path}: refused: its tensors take {claimed:,} bytes in memory, but {held:,} are "
+            f"stored; expected at most {SHARED_AT_MOST} times as many"
+        )
+
+
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    """What went wrong; without torch's advice, before it, to load the file with its code."""
+    said = str(error).rpartition("WeightsUnpickler error:")[2].strip() or type(error).__name__
+    return said.splitlines()[0][:200]

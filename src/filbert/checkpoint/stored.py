@@ -1,6 +1,7 @@
 """All tensors that a folder stores, by name, from whatever kind of file; no values are read yet."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from filbert.checkpoint.rename import Match, match
 from filbert.checkpoint.tensors import FLOATS, read_header
 from filbert.checkpoint.tf1 import read_tf1
 from filbert.errors import CheckpointError, explain_missing
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class Stored(Protocol):
@@ -37,6 +40,7 @@ def stored_tensors(folder: Folder) -> dict[str, Stored]:
     if files[0].suffix == ".index":
         return dict(read_tf1(files[0]))
     for path in files:
+        _refuse_pointer(path)
         tensors: Mapping[str, Stored]
         if path.suffix == ".bin":
             try:
@@ -52,6 +56,20 @@ def stored_tensors(folder: Folder) -> dict[str, Stored]:
                 raise CheckpointError(f"{path}: tensor {name!r} stands in another file, too")
             found[name] = tensor
     return found
+
+
+def _refuse_pointer(path: Path) -> None:
+    """Say what a clone without Git LFS leaves in the place of the weights."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(len(_POINTER))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if first == _POINTER:
+        raise CheckpointError(
+            f"{path}: expected weights, got a pointer of Git LFS to them, of "
+            f"{path.stat().st_size:,} bytes; `git lfs pull` in its repository brings them"
+        )
 
 
 def match_stored(folder: Folder) -> Match:

@@ -1,5 +1,6 @@
 """A model that answers: texts in, answers out, in the order of the texts."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from filbert.batch import Row, pack
 from filbert.checkpoint import Folder, find_folder
 from filbert.device import pick_device
+from filbert.encoder import Shape
 from filbert.engine.answers import Attention, FilledMask, HiddenStates, Inside
 from filbert.engine.engine import Engine
 from filbert.engine.filling import best_places, filled_masks, rows_asked, with_labels
@@ -34,8 +36,13 @@ from filbert.tasks import (
     answer_rows,
 )
 
+_log = logging.getLogger("filbert")
+
 BATCH_TOKENS = 512
 """Small enough for a pack to stay in a core's cache on its way through a layer."""
+
+MOST_WEIGHTS = 2**29
+"""Attention weights that are kept at once: two gigabytes."""
 
 _Progress = Callable[[int], None]
 
@@ -189,6 +196,7 @@ class Predictor:
         truncated on request.
         """
         row, words = self._one(text, pair, long)
+        _check_attention(self.folder.shape(), len(row))
         engine, _ = self._engines[self.task.name]
         return Attention(weights=engine.attention(pack([row])), **words)
 
@@ -203,6 +211,7 @@ class Predictor:
     def inside(self, text: str, pair: str | None = None, *, long: Long = "error") -> Inside:
         """All that the network computes on the way of a text, or a pair, through it."""
         row, words = self._one(text, pair, long)
+        _check_attention(self.folder.shape(), len(row))
         engine, _ = self._engines[self.task.name]
         return Inside(token_ids=row.token_ids, **words, **engine.inside(pack([row])))
 
@@ -281,7 +290,7 @@ def open_model(
     Raises CheckpointError for a folder that is damaged or of another kind.
     """
     found = find_folder(folder)
-    asked = (task or found.task()).with_tokenizer(found.tokenizer())
+    asked = (task or _task_of(found)).with_tokenizer(found.tokenizer())
     picked = pick_device(device)
     from filbert.engine.torch_engine import TorchEngine
 
@@ -289,3 +298,26 @@ def open_model(
     if picked.kind == "cuda":
         batch_tokens = max(batch_tokens, 32 * BATCH_TOKENS)
     return Predictor(found, engine, asked, batch_tokens)
+
+
+def _task_of(folder: Folder) -> Task:
+    """What the folder was made for; of a head that filbert has no task for, what is below it."""
+    if (folder.path / "task.json").is_file() or folder.kind() not in ("tag", "span"):
+        return folder.task()
+    _log.warning(
+        "%s: filbert has no task for its head (%s) yet; its encoder can be asked for vectors",
+        folder,
+        folder.kind(),
+    )
+    return Embed(max_tokens=folder.shape().max_positions, normalise=False)
+
+
+def _check_attention(shape: Shape, tokens: int) -> None:
+    """Refuse what would fill the memory: all weights of all layers are kept."""
+    weights = shape.depth * shape.attention_heads * tokens**2
+    if weights > MOST_WEIGHTS:
+        most = int((MOST_WEIGHTS / (shape.depth * shape.attention_heads)) ** 0.5)
+        raise RequestError(
+            f"attention of {tokens:,} tokens has {weights:,} weights; at most {MOST_WEIGHTS:,} are "
+            f"shown, which is {most:,} tokens of this model: give a shorter text"
+        )

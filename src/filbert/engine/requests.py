@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from filbert.batch import Array, Row
@@ -20,6 +20,8 @@ def examples_of(texts: Texts, *, pairs: bool) -> list[dict[str, Any]]:
 
     Raises RequestError naming the first that is neither.
     """
+    if isinstance(texts, Mapping | bytes) or not isinstance(texts, Iterable):
+        raise RequestError(f"expected texts, a string or a list of them; got {texts!r:.80}")
     listed = [texts] if isinstance(texts, str) else list(texts)
     examples: list[dict[str, Any]] = []
     for number, text in enumerate(listed):

@@ -58,7 +58,9 @@ class TorchEngine:
             yield from map(self._run, first)
             yield from map(self._run, queue)
             return
-        threads = torch.get_num_threads()
+        # 1 is what another run has set meanwhile, and what nobody wants to be left with.
+        found = torch.get_num_threads()
+        threads = found if found > 1 else self._device.threads
         pool = ThreadPoolExecutor(self._workers, "filbert-engine")
         try:
             waiting: deque[Future[Outputs]] = deque(pool.submit(self._alone, p) for p in first)

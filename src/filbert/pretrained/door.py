@@ -131,6 +131,8 @@ def _matrix(name: str, values: Any, like: Tensor | None) -> Tensor:
     if values.ndim != 2 or (like is not None and values.shape != like.shape):
         sizes = "[sequences, length]" if like is None else f"the {list(like.shape)} of input_ids"
         raise RequestError(f"{name}: expected {sizes}, got {list(values.shape)}")
+    if name != "attention_mask" and (values.is_floating_point() or values.is_complex()):
+        raise RequestError(f"{name}: expected whole numbers, got {values.dtype}")
     if like is not None and values.device != like.device:
         raise RequestError(f"{name} is on {values.device}, but input_ids on {like.device}")
     return values

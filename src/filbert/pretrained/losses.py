@@ -26,9 +26,9 @@ def token_loss(logits: Tensor, labels: Tensor, door: Door) -> Tensor:
             f"them); set them to {IGNORED}",
             stacklevel=4,
         )
-    return functional.cross_entropy(
-        logits.float(), door.pack(labels).long(), ignore_index=IGNORED, reduction="mean"
-    )
+    packed = door.pack(labels).long()
+    _check_classes(packed, logits.shape[1])
+    return functional.cross_entropy(logits.float(), packed, ignore_index=IGNORED, reduction="mean")
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, problem: str | None) -> Tensor:
@@ -46,6 +46,7 @@ def sequence_loss(logits: Tensor, labels: Tensor, problem: str | None) -> Tensor
     if problem == "single_label_classification":
         labels = labels.flatten()
         check_labels("labels", labels, [sequences])
+        _check_classes(labels, count)
         return functional.cross_entropy(logits, labels.long())
     if count == 1:
         labels = labels.reshape(labels.numel(), 1)
@@ -80,3 +81,13 @@ def check_labels(name: str, labels: Tensor, sizes: list[int]) -> None:
     """Refuse labels of other sizes."""
     if list(labels.shape) != sizes:
         raise RequestError(f"{name}: expected the sizes {sizes}, got {list(labels.shape)}")
+
+
+def _check_classes(labels: Tensor, count: int) -> None:
+    """Refuse labels that there are no logits for; on a GPU torch would end the whole process."""
+    wrong = labels[((labels < 0) | (labels >= count)) & (labels != IGNORED)]
+    if len(wrong):
+        raise RequestError(
+            f"labels: {int(wrong[0])} is outside of this model's 0 to {count - 1} "
+            f"({IGNORED}: not asked for)"
+        )

@@ -15,6 +15,8 @@ def find(named: Any, revision: str | None) -> Folder:
 
     Raises CheckpointError where there is none.
     """
+    if not isinstance(named, str | Path | Folder) or named == "":
+        raise CheckpointError(f"expected a folder or the name of a model, got {named!r:.60}")
     if revision is None or isinstance(named, Folder) or Path(named).exists():
         return find_folder(named)
     return find_folder(f"{named}@{revision}")

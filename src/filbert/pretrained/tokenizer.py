@@ -67,6 +67,11 @@ class BertTokenizer:
         name_or_path: str = "",
     ):
         """Wrap a tokenizer; `from_pretrained` reads one."""
+        if not isinstance(tokenizer, Tokenizer):
+            raise RequestError(
+                f"expected a filbert.tokenizer.Tokenizer, got {tokenizer!r:.60}; "
+                "BertTokenizer.from_pretrained reads a folder or a name"
+            )
         self.tokenizer = tokenizer
         self.model_max_length = model_max_length
         self.padding_side = padding_side

@@ -65,6 +65,8 @@ class Embed(Task):
         name = self.default_prompt if name is None else name
         if name is None:
             return ""
+        if not isinstance(name, str):
+            raise RequestError(f"prompt: expected the name of a prompt, got {name!r:.80}")
         if name not in self.prompts:
             raise RequestError(
                 f"prompt {name!r:.80} is not one of this model's: "

@@ -134,8 +134,10 @@ class Pretrain(Task):
         logits = outputs["logits"].astype(np.float32, copy=False)
         positions = packed.targets["positions"]
         labels = packed.targets.get("labels")
-        top = min(TOP, logits.shape[1])
-        best = np.argpartition(-logits, top - 1, axis=1)[:, :top]
+        # An embedding is often padded: rows behind the last token stand for none, so none is said.
+        tokens = logits[:, : self.tokenizer.vocab_size]
+        top = min(TOP, tokens.shape[1])
+        best = np.argpartition(-tokens, top - 1, axis=1)[:, :top]
         scores = np.take_along_axis(logits, best, axis=1)
         # Ties fall to the smaller id, so that the answer does not depend on the partition's order.
         order = np.lexsort((best, -scores), axis=1)

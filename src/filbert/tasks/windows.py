@@ -102,7 +102,10 @@ def windows(tokens: int, room: int, overlap_tokens: int = 0) -> Iterator[tuple[i
     Neighbours share just overlap_tokens. Raises DataError where the overlap leaves no step.
     """
     if room <= overlap_tokens or room < 1 or overlap_tokens < 0:
-        raise DataError(f"windows of {room} tokens cannot overlap by {overlap_tokens}")
+        raise DataError(
+            f"windows of {room} tokens cannot overlap by {overlap_tokens}; overlap_tokens: "
+            f"expected at most {max(0, room - 1)}"
+        )
     if tokens <= room:
         yield 0, tokens
         return
@@ -116,8 +119,10 @@ def check_long(long: str, overlap_tokens: int) -> None:
     """Refuse what nobody can do with a long text, whether or not there is one."""
     if long not in LONG:
         raise RequestError(f"long: expected {', '.join(LONG)}, got {long!r:.80}")
-    if overlap_tokens < 0:
-        raise RequestError(f"overlap_tokens: expected 0 or more, got {overlap_tokens}")
+    if not isinstance(overlap_tokens, int | np.integer) or overlap_tokens < 0:
+        raise RequestError(
+            f"overlap_tokens: expected a whole number from 0 on, got {overlap_tokens!r:.40}"
+        )
     if overlap_tokens and long != "windows":
         raise RequestError(f"overlap_tokens is for windows; long is {long!r}")
 

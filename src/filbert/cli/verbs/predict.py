@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         elif isinstance(answer, tuple):
             say(f"{' | '.join(map(str, answer))}\t{shown}")
         else:
-            say(f"{getattr(answer, 'vector', answer)}\t{shown}")
+            say(f"{_in_line(answer)}\t{shown}")
     return 0
 
 
@@ -60,6 +60,10 @@ def _in_json(answer: Any) -> dict[str, Any]:
     if hasattr(answer, "vector"):
         return {"answer": answer.vector.tolist(), "tokens_cut": answer.tokens_cut}
     return {"answer": answer}
+
+
+def _in_line(answer: Any) -> str:
+    return " ".join(f"{n:.6g}" for n in answer.vector) if hasattr(answer, "vector") else str(answer)
 
 
 def _texts(file: Path | None) -> list[Any]:
