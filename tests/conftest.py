@@ -54,6 +54,14 @@ def pytest_unconfigure() -> None:
     _REFUSED.unlink(missing_ok=True)
 
 
+_LONG = ("tests/readme/", "tests/quickstart/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip GPU tests where there is no GPU."""
     if item.get_closest_marker("gpu"):

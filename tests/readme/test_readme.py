@@ -215,7 +215,7 @@ def serve_models(hub: Any, place: Path) -> None:
             num_attention_heads=2,
             intermediate_size=64,
         )
-        transformers.BertForMaskedLM(config).save_pretrained(folder)
+        transformers.BertForPreTraining(config).save_pretrained(folder)
         (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
         hub.add(name, folder)
 
