@@ -148,6 +148,19 @@ def chromium() -> str:
     pytest.skip("needs a browser: install Debian's package `chromium`")
 
 
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """That Chromium, started; a test makes contexts of its own."""
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
+        )
+        yield browser
+        browser.close()
+
+
 _TAUGHT = [
     "the quick brown fox jumps over the lazy dog . it is not far from the river",
     "机器学习让机器从数据中学习。今天天气很好，我们去公园散步。",

@@ -10,8 +10,6 @@ import pytest
 from filbert.engine import Predictor
 from filbert.explain import explain_text
 
-SYNC = pytest.importorskip("playwright.sync_api")
-
 TEXT = "the reddish cat . <b onclick=alert(1)> \u202eשלום the red cat"
 INK = """(canvas) => { const {data} = canvas.getContext('2d').getImageData(
     0, 0, canvas.width, canvas.height); return [...data.filter((_, at) => at % 4 === 3)]; }"""
@@ -20,17 +18,6 @@ INK = """(canvas) => { const {data} = canvas.getContext('2d').getImageData(
 def number(text: str) -> float:
     """A number as the page writes it."""
     return float(text.replace("\u2212", "-").strip("<%\u202f "))
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with SYNC.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

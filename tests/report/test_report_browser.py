@@ -9,8 +9,6 @@ import pytest
 
 from filbert.report import Report
 
-SYNC = pytest.importorskip("playwright.sync_api")
-
 HOSTILE = [
     "<script>document.title='owned';alert(1)</script>",
     "</script></style></title><script>alert(2)</script>",
@@ -65,17 +63,6 @@ def hostile_report(language: str = "en") -> Report:
     weights[0, 0, 0, 0] = np.nan
     report.attention(HOSTILE, weights, title=HOSTILE[7])
     return report
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with SYNC.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
