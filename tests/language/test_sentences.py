@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filbert.errors import ExtraError, SettingsError
-from filbert.language import split_sentences
+from filbert.language import english_sentences, split_sentences
 
 
 def sentences(text, language=None):
@@ -24,6 +24,13 @@ def sentences(text, language=None):
         ['他说:"走。"', "然后走了。", '"好。"'],
         ["他来了.", "我走了！"],
         ["没有句号"],
+        ["「他說：『走！』」", "然後走了。", "（见第3.2节。）", "完。"],
+        ["他说：“她问：‘谁？’”", "没人答。", "‘好。’", "她笑了。"],
+        ["约翰·F.肯尼迪生于1917年。", "J.K.罗琳写了《哈利·波特》。"],
+        ["版本是v2.0.1，占12.5%。", "价格为￥3.50元！", "跌1.5个点……”", "他说。"],
+        ["他……他走了……我没有。", "真的？"],
+        ["“等等……”", "“不……不要！”", "他喊。"],
+        ["Dr.王用U.S.A.的数据。", "结果见Fig.3。"],
     ],
 )
 def test_chinese_sentences(expected):
@@ -76,7 +83,24 @@ def test_spans_cover_all_but_spaces_in_order(text, language):
 
 
 @pytest.mark.parametrize(
-    "piece", ["a.", ".", "a", "Dr. ", '"', '。"', "《", "(", "\n", "\n \t", "? ! ", "\n\n", "中"]
+    "piece",
+    [
+        "a.",
+        ".",
+        "a",
+        "Dr. ",
+        'a."',
+        ".(",
+        '"',
+        '。"',
+        "《",
+        "(",
+        "\n",
+        "\n \t",
+        "? ! ",
+        "\n\n",
+        "中",
+    ],
 )
 @pytest.mark.parametrize("language", ["en", "zh", None])
 def test_hostile_text_comes_to_an_end(piece, language):
@@ -92,6 +116,7 @@ def test_unknown_language():
 
 
 def test_without_nupunkt_the_command_is_named(monkeypatch):
+    english_sentences._decider.cache_clear()
     monkeypatch.setitem(sys.modules, "nupunkt", None)
     assert split_sentences("中文。") == [(0, 3)]
     with pytest.raises(ExtraError, match=r"pip install 'filbert\[data\]'"):

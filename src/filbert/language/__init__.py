@@ -1,7 +1,17 @@
-"""English and Chinese strings: normal form, script, sentences."""
+"""English and Chinese strings: normal form, script, language, sentences, words."""
 
+from filbert.language.identify import detect_language
 from filbert.language.normal_form import normalise
 from filbert.language.script import is_chinese
 from filbert.language.sentences import split_sentences
+from filbert.language.simplified import to_simplified
+from filbert.language.words import split_words
 
-__all__ = ["is_chinese", "normalise", "split_sentences"]
+__all__ = [
+    "detect_language",
+    "is_chinese",
+    "normalise",
+    "split_sentences",
+    "split_words",
+    "to_simplified",
+]

@@ -2,7 +2,7 @@
 
 import re
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 _OTHER_WORD = re.compile("[^\\W\\d_\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff]+")
 # Kana and hangul: Chinese characters beside them are Japanese or Korean.
 _NEIGHBOURS = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uac00-\ud7af]")
@@ -14,5 +14,7 @@ def is_chinese(text: str) -> bool:
     Words, not letters, are counted against them, so that an English name or two leaves a Chinese
     sentence Chinese. A text without letters (numbers, signs, nothing) is not Chinese.
     """
-    han = len(_HAN.findall(text))
-    return han > len(_OTHER_WORD.findall(text)) + len(_NEIGHBOURS.findall(text))
+    if text.isascii():
+        return False
+    han = len("".join(_HAN.findall(text)))
+    return han > 0 and han > len(_OTHER_WORD.findall(text)) + len(_NEIGHBOURS.findall(text))

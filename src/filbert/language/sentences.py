@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any
 
-from filbert.errors import SettingsError, missing_extra
+from filbert.errors import SettingsError
 from filbert.language.chinese_sentences import chinese_cuts
+from filbert.language.english_sentences import english_cuts
 from filbert.language.paragraphs import paragraphs
 from filbert.language.script import is_chinese
 
@@ -28,7 +28,7 @@ def split_sentences(text: str, language: str | None = None) -> list[tuple[int, i
     for start, end in paragraphs(text):
         paragraph = text[start:end]
         chinese = language == "zh" or (language is None and is_chinese(paragraph))
-        cuts = chinese_cuts(paragraph) if chinese else _english_cuts(paragraph)
+        cuts = chinese_cuts(paragraph) if chinese else english_cuts(paragraph)
         spans += [(start + first, start + last) for first, last in _between(paragraph, cuts)]
     return spans
 
@@ -41,15 +41,3 @@ def _between(text: str, cuts: Iterable[int]) -> Iterator[tuple[int, int]]:
         if body:
             start += len(piece) - len(piece.lstrip())
             yield start, start + len(body)
-
-
-def _english_cuts(text: str) -> list[int]:
-    return [start for start, _ in _nupunkt().sent_spans(text)]
-
-
-def _nupunkt() -> Any:
-    try:
-        import nupunkt
-    except ImportError as error:
-        raise missing_extra("nupunkt", "data") from error
-    return nupunkt

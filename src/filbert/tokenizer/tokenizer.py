@@ -21,6 +21,7 @@ from filbert.tokenizer.marks import Marks, goes_on, shown, without_spaces
 from filbert.tokenizer.parallel import settle_forks
 from filbert.tokenizer.rules import CONTINUING, UNUSED, Rules, SpecialIds, SpecialTokens
 from filbert.tokenizer.wordpiece import build_wordpiece
+from filbert.tokenizer.words_cache import WordsCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,14 +157,36 @@ class Tokenizer:
         model.encode_special_tokens = True
         return model
 
+    @cached_property
+    def _words(self) -> WordsCache | None:
+        """Known words, where the ids of a word do not depend on what stands beside it."""
+        if self._kept is not None or self._added:
+            return None
+        return WordsCache(self._literal_ids, self.rules)
+
+    def _literal_ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        for each in self._literal.encode_batch_fast(list(texts), add_special_tokens=False):
+            yield each.ids
+
     def __getstate__(self) -> dict[str, Any]:
-        """All but `_literal`, whose setting `tokenizers` forgets when it is pickled."""
-        return {name: value for name, value in self.__dict__.items() if name != "_literal"}
+        """All but `_literal`, whose setting `tokenizers` forgets when it is pickled, and words."""
+        aside = ("_literal", "_words")
+        return {name: value for name, value in self.__dict__.items() if name not in aside}
 
     @property
     def vocab_size(self) -> int:
         """The number of tokens, special and added ones included."""
         return len(self._tokens)
+
+    @property
+    def is_wordpiece(self) -> bool:
+        """Whether it is BERT's own kind, not one that is kept as its tokenizer.json says."""
+        return self._kept is None
+
+    @property
+    def added(self) -> tuple[Mapping[str, Any], ...]:
+        """The tokens that are looked for before a text is cut into words, special ones aside."""
+        return self._added
 
     @property
     def lowercase(self) -> bool:
@@ -267,8 +290,22 @@ class Tokenizer:
         so that no web page can put a [SEP] into the training data.
         """
         with _refusing(texts):
-            encodings = self._literal.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+            if self._words is not None:
+                ids, counts = self._words.ids(texts)
+                return np.split(ids, np.cumsum(counts)[:-1]) if counts.size else []
+            return [np.array(ids, np.int32) for ids in self._literal_ids(texts)]
+
+    def ids_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """`ids_batch` in one row: the ids of all texts, int32 [tokens], and counts, int32 [texts].
+
+        The fastest way where texts are short, as sentences are.
+        """
+        with _refusing(texts):
+            if self._words is not None:
+                return self._words.ids(texts)
+            found = [np.array(ids, np.int32) for ids in self._literal_ids(texts)]
+        counts = np.array([len(ids) for ids in found], np.int32)
+        return np.concatenate([np.zeros(0, np.int32), *found]), counts
 
     def decode(self, ids: Iterable[int] | NDArray[Any], *, skip_specials: bool = True) -> str:
         """Token ids → text: pieces joined, Chinese without spaces, punctuation at its word.
