@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import subprocess
 import sys
@@ -10,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from filbert.errors import DataError, SettingsError
-from filbert.tokenizer import SpecialTokens, Tokenizer, learn_wordpiece, learning
+from filbert.tokenizer import (
+    Rules,
+    SpecialTokens,
+    Tokenizer,
+    WordCounter,
+    learn_from_counts,
+    learn_wordpiece,
+    learning,
+)
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog, and the dogs jump over the foxes.",
@@ -138,13 +147,75 @@ def test_words_that_are_too_long_teach_nothing() -> None:
     assert tokens_of(tokenizer)[5:] == ["a"]
 
 
-def test_counts_beyond_32_bits_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["tea tea tea tea team team steam rare"] * 10
-    whole = tokens_of(learn_wordpiece(texts, 100, min_frequency=11))
-    monkeypatch.setattr(learning, "_MOST_CHARACTERS", 30)
-    scaled = tokens_of(learn_wordpiece(texts, 100, min_frequency=11))
-    assert "tea" in scaled
-    assert set(scaled) == set(whole)
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONHASHSEED": "0", "RAYON_NUM_THREADS": "1"},
+        {"PYTHONHASHSEED": "7", "RAYON_NUM_THREADS": "3"},
+    ],
+)
+def test_the_same_file_whatever_the_process_and_the_memory(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = (
+        "import json, sys\n"
+        "from filbert.tokenizer import learn_wordpiece\n"
+        "texts = json.loads(sys.stdin.read())\n"
+        "learn_wordpiece(texts, 900, memory_bytes=20_000, unused=9).save(sys.argv[1])\n"
+    )
+    pick = random.Random(5)
+    letters = "etaoinshrdlu机器学习语言é"
+    texts = [
+        " ".join("".join(pick.choices(letters, k=pick.randint(1, 6))) for _ in range(300))
+        for _ in range(20)
+    ]
+    learn_wordpiece(texts, 900, unused=9).save(tmp_path / "here")
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "there")],
+        input=json.dumps(texts[::-1]),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stderr == ""
+    for name in ("vocab.txt", "tokenizer.json"):
+        here, there = (tmp_path / where / name for where in ("here", "there"))
+        assert here.read_bytes() == there.read_bytes()
+
+
+def test_unused_places_stand_behind_pad_as_in_bert_base() -> None:
+    tokenizer = learn_wordpiece(TEXTS, 300, unused=99)
+    assert tokens_of(tokenizer)[:2] == ["[PAD]", "[unused0]"]
+    # bert-base's own ids.
+    assert [
+        tokenizer.id(token) for token in ("[unused98]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    ] == [99, 100, 101, 102, 103]
+    assert not {*range(1, 100)} & set(tokenizer.ordinary_ids.tolist())
+
+
+def test_chinese_characters_take_one_place_each_and_half_of_the_vocabulary_at_most() -> None:
+    rare = "".join(chr(0x4E00 + number) for number in range(5_000))
+    tokenizer = learn_wordpiece([rare, *TEXTS], 1_000, min_frequency=1)
+    tokens = tokens_of(tokenizer)
+    chinese = [token for token in tokens if "\u4e00" <= token[-1] <= "\u9fff"]
+    assert len(chinese) < 500
+    assert all(len(token) == 1 for token in chinese)
+    assert {"python", "newest"} <= set(tokens)
+
+
+def test_rare_words_fall_out_by_a_rule_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "MOST_WORDS", 1)
+    texts = [" ".join(f"w{number:03}" for number in range(200)), "often often seldom seldom"]
+    with WordCounter(Rules()) as counter:
+        counter.add([*texts, "often"])
+        learnt = learn_from_counts(counter, 24, min_frequency=1)
+    assert (learnt.floor, learnt.different_words, learnt.dropped_words) == (2, 202, 200)
+    assert learnt.dropped_share == pytest.approx(200 / 205)
+    assert learnt.words == 205
+    monkeypatch.setattr(learning, "MOST_WORDS", 1)
+    with pytest.raises(DataError, match="200 different words are more than can be learnt from"):
+        learn_wordpiece(texts[:1], 20)
 
 
 def test_special_tokens_of_ones_own() -> None:
@@ -171,6 +242,7 @@ def test_half_a_character_is_named() -> None:
     [
         ({"vocab_size": 6}, "vocab_size: expected more than 6, got 6"),
         ({"vocab_size": 100, "min_frequency": 0}, "min_frequency: expected 1 or more, got 0"),
+        ({"vocab_size": 100, "unused": -1}, "unused: expected 0 or more, got -1"),
         ({"vocab_size": 100, "alphabet_limit": 0}, "alphabet_limit: expected 1 or more, got 0"),
         ({"vocab_size": 20, "alphabet_limit": 26}, "vocab_size 20 does not hold"),
     ],

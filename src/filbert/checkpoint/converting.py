@@ -77,8 +77,8 @@ def convert(
     with draft_of(dst, replace=False) as draft:
         home = draft / folder.home.relative_to(folder.path)
         home.mkdir(parents=True, exist_ok=True)
-        left_out = _carry(folder, draft, home, form)
-        config, dropped = _config(opened, dtype)
+        left_out = carry(folder, draft, home, form)
+        config, dropped = own_config(opened, dtype)
         if config == folder.config():
             copy_file(folder.config_file, home / CONFIG_OF[form])
         else:
@@ -88,10 +88,10 @@ def convert(
             stream_tensors(
                 home / "model.safetensors",
                 {new: (kinds[old], opened.stored[old].sizes) for new, old in stored.items()},
-                lambda new: _values(opened, stored[new], kinds[stored[new]]),
+                lambda new: values_as(opened, stored[new], kinds[stored[new]]),
             )
         else:
-            values = {new: _values(opened, old, kinds[old]) for old, new in names.items()}
+            values = {new: values_as(opened, old, kinds[old]) for old, new in names.items()}
             # Opened again: a data file that a full disk cut short must not pass for a whole one.
             open_tf1(write_tf1(home / "bert_model.ckpt", values))
         write_checksums(draft)
@@ -145,11 +145,12 @@ def _check_tf1(opened: Opened, kinds: Mapping[str, str]) -> None:
         )
 
 
-def _values(opened: Opened, name: str, kind: str) -> np.ndarray:
+def values_as(opened: Opened, name: str, kind: str) -> np.ndarray:
+    """A stored tensor as numbers of a kind, in the form in which they are written."""
     return encode(opened.stored[name].read(), kind, f"{opened.folder}: tensor {name!r}")
 
 
-def _config(opened: Opened, dtype: str | None) -> tuple[dict[str, Any], list[str]]:
+def own_config(opened: Opened, dtype: str | None) -> tuple[dict[str, Any], list[str]]:
     """The folder's own configuration, and what in it cannot go along."""
     config = opened.folder.config()
     dropped = []
@@ -167,19 +168,25 @@ def _config(opened: Opened, dtype: str | None) -> tuple[dict[str, Any], list[str
     return config, dropped
 
 
-def _carry(folder: Folder, draft: Path, home: Path, form: str) -> list[str]:
-    """Copy what stands beside the weights; the names of what is left behind, with the reason."""
+def carry(
+    folder: Folder, draft: Path, home: Path, form: str, *, without: Iterable[str] = ()
+) -> list[str]:
+    """Copy what stands beside the weights; the names of what is left behind, with the reason.
+
+    without: what of the folder itself is not copied either, and not named.
+    """
     left_out = []
     _complete_tokenizer(folder, home, form)
     weights = {path.name for path in [folder.weights_file(), *folder.weight_files()]}
     places = {folder.path, folder.home, *_module_folders(folder)}
+    aside = set(without)
     for source in sorted(folder.path.rglob("*")):
         name = source.relative_to(folder.path).as_posix()
         hidden = any(piece.startswith(".") for piece in name.split("/"))
         made_anew = source.parent in (folder.path, folder.home) and (
             source.name in _MADE_ANEW or source.name in weights
         )
-        if source.is_dir() or hidden or made_anew:
+        if source.is_dir() or hidden or made_anew or name.split("/")[0] in aside:
             continue
         named = source.suffix in CARRIED or source.stem in CARRIED_NAMES
         if not source.is_file():

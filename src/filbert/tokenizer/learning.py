@@ -1,26 +1,58 @@
 """Learning a WordPiece vocabulary, the same one every time.
 
-The trainer of `tokenizers` numbers the continuation pieces (##x) in the order of a hash table and
-breaks ties by number, so that its vocabularies differ from run to run. Here words are counted
-first, and the trainer gets the alphabet and all ##x beforehand, sorted: nothing is left to chance.
+Words are counted first (counting.py), then pieces are merged from the counts (merging.py). Nothing
+depends on the order of the texts, the number of processes, the memory or chance.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-import tokenizers
-from tokenizers import models, normalizers, pre_tokenizers, trainers
+import numpy as np
 
 from filbert.errors import DataError, SettingsError
 from filbert.progress import Progress, quiet
-from filbert.tokenizer.parallel import settle_forks
-from filbert.tokenizer.rules import CONTINUING, LONGEST_WORD, Rules, SpecialTokens
+from filbert.tokenizer.counting import WordCounter
+from filbert.tokenizer.merging import merge_pieces
+from filbert.tokenizer.rules import CONTINUING, Rules, SpecialTokens
 from filbert.tokenizer.tokenizer import Tokenizer
 
-# The trainer counts pairs in 32 bits and loses the most frequent pair above that (tokenizers
-# #2058); no pair can occur more often than there are characters.
-_MOST_CHARACTERS = 2**31 - 1
-_WORDS_A_LINE = 10_000
+MOST_WORDS = 500_000
+"""Of how many different words pieces are learnt at most, or of 8 for each token that is asked for.
+
+Where there are more, the rarest are left out: all that occur less often than the smallest number
+with which the rest fits (Learnt.floor). That depends on the corpus and the size of the vocabulary
+alone, never on the memory: learning from 500,000 words takes about 0.6 GB, however long the text.
+"""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A new vocabulary and what it was learnt from.
+
+    texts, characters  that were read
+    words              that occurred, all counted
+    different_words    how many of them are different
+    floor              words that occur less often than this taught no pieces; 1: all words did
+    dropped_words      how many different words those were
+    dropped_share      of all occurrences
+    letters            different characters in the alphabet
+    dropped_letters    different characters that the alphabet has no room for; a word with one of
+                       them is [UNK]
+    passed_over        characters in runs too long to be words
+    """
+
+    tokenizer: Tokenizer
+    texts: int
+    characters: int
+    words: int
+    different_words: int
+    floor: int
+    dropped_words: int
+    dropped_share: float
+    letters: int
+    dropped_letters: int
+    passed_over: int
 
 
 def learn_wordpiece(
@@ -30,140 +62,160 @@ def learn_wordpiece(
     lowercase: bool = True,
     min_frequency: int = 2,
     alphabet_limit: int | None = None,
+    unused: int = 0,
     specials: SpecialTokens | None = None,
+    memory_bytes: int = 2**30,
     progress: Progress | None = None,
 ) -> Tokenizer:
     """Learn a vocabulary of at most vocab_size tokens, special tokens included.
 
-    The result depends on the texts alone: not on their order, the number of cores or chance.
-    Ids: the special tokens, the alphabet, the ##x (each sorted), then the merges as they were made.
-    Memory grows with the number of different words, not with the length of the texts.
+    The result depends on the texts alone: not on their order, the number of cores, the memory or
+    chance. Ids: [PAD], [unused0] and on, the other special tokens, the alphabet, the ##x (each
+    sorted), then the merges as they were made. A Chinese character is a word of its own: it takes
+    one place of the alphabet and needs no ##x.
 
     lowercase: lower-case the text and strip accents; the tokenizer keeps both rules.
     min_frequency: how often a merged pair of pieces must occur.
     alphabet_limit: how many different characters at most, the most frequent ones; words with
     others are [UNK]. None: as many as fill half of the vocabulary.
+    unused: places kept free for words that may come later, as bert-base has 99 there.
+    memory_bytes: what counting may take before it goes on in a temporary folder.
     Raises DataError if there is no word in the texts, SettingsError for sizes that cannot be.
     """
     specials = specials or SpecialTokens()
-    progress = progress or quiet()
-    if vocab_size <= len(specials.all) + 1:
-        raise SettingsError(
-            f"vocab_size: expected more than {len(specials.all) + 1}, got {vocab_size}"
-        )
-    if min_frequency < 1:
-        raise SettingsError(f"min_frequency: expected 1 or more, got {min_frequency}")
+    check_sizes(vocab_size, min_frequency, alphabet_limit, unused, specials)
     rules = Rules(lowercase=lowercase, strip_accents=lowercase)
-    words = _count_words(texts, rules, progress)
-    if not words:
-        raise DataError("a vocabulary is learnt from text; expected words, got none")
-    alphabet = _alphabet(words, vocab_size - len(specials.all), alphabet_limit)
+    with WordCounter(rules, memory_bytes=memory_bytes) as counter:
+        counter.add(texts, progress)
+        return learn_from_counts(
+            counter,
+            vocab_size,
+            min_frequency=min_frequency,
+            alphabet_limit=alphabet_limit,
+            unused=unused,
+            specials=specials,
+            progress=progress,
+        ).tokenizer
+
+
+def learn_from_counts(
+    counter: WordCounter,
+    vocab_size: int,
+    *,
+    min_frequency: int = 2,
+    alphabet_limit: int | None = None,
+    unused: int = 0,
+    specials: SpecialTokens | None = None,
+    progress: Progress | None = None,
+) -> Learnt:
+    """`learn_wordpiece` from words that were counted already; the counter is empty then."""
+    specials = specials or SpecialTokens()
+    check_sizes(vocab_size, min_frequency, alphabet_limit, unused, specials)
+    begin = _begin(specials, unused)
+    table = _Table(counter.words(), max(MOST_WORDS, 8 * vocab_size))
+    if not table.words:
+        raise DataError(
+            "a vocabulary is learnt from text; expected words, got none"
+            if not table.total
+            else f"{table.different:,} different words are more than can be learnt from, and none "
+            f"occurs more than {table.floor - 1} times: there is nothing to choose by"
+        )
+    alphabet = _alphabet(table, vocab_size - len(begin), alphabet_limit)
     known = set(alphabet)
-    words = {word: count for word, count in words.items() if known.issuperset(word)}
-    following = sorted({CONTINUING + character for word in words for character in word[1:]})
-    first = [*specials.all, *alphabet, *following]
+    following = sorted(CONTINUING + letter for letter in known.intersection(table.following))
+    first = [*begin, *alphabet, *following]
     if len(first) > vocab_size:
         raise SettingsError(
-            f"vocab_size {vocab_size} does not hold the {len(specials.all)} special tokens and "
-            f"{len(first) - len(specials.all)} pieces of single characters; "
+            f"vocab_size {vocab_size} does not hold the {len(begin)} special tokens and "
+            f"{len(first) - len(begin)} pieces of single characters; "
             f"enlarge it or lower alphabet_limit"
         )
-    total = sum(count * len(word) for word, count in words.items())
-    share = -(-total // _MOST_CHARACTERS) or 1
-    with progress.stage("learning pieces", unit="pieces") as stage:
-        vocab = _train(
-            {word: count // share for word, count in words.items()},
-            vocab_size,
-            -(-min_frequency // share),
-            following,
-            alphabet,
-            specials,
-        )
-        merged = sorted(vocab.keys() - set(first), key=vocab.__getitem__)
+    words = {word: count for word, count in table.words.items() if known.issuperset(word)}
+    with (progress or quiet()).stage("learning pieces", unit="pieces") as stage:
+        # In this order ties fall as they fall in the trainer of `tokenizers`.
+        merged = merge_pieces(words, [*begin, *following, *alphabet], vocab_size, min_frequency)
         stage.update(len(first) + len(merged))
-    return Tokenizer(first + merged, rules=rules, specials=specials)
-
-
-def _count_words(texts: Iterable[str], rules: Rules, progress: Progress) -> dict[str, int]:
-    """Every word, normalised and cut as the tokenizer will cut it, with its number."""
-    settle_forks()
-    normalizer = normalizers.BertNormalizer(
-        handle_chinese_chars=rules.split_chinese,
-        strip_accents=rules.strip_accents,
-        lowercase=rules.lowercase,
+    return Learnt(
+        Tokenizer(first + merged, rules=counter.rules, specials=specials),
+        texts=counter.texts,
+        characters=counter.characters,
+        words=table.total,
+        different_words=table.different,
+        floor=table.floor,
+        dropped_words=table.different - len(table.words),
+        dropped_share=1 - sum(table.words.values()) / table.total,
+        letters=len(alphabet),
+        dropped_letters=len(table.letters) - len(alphabet),
+        passed_over=counter.passed_over,
     )
-    cut = pre_tokenizers.BertPreTokenizer()
-    chunks: Counter[str] = Counter()
-    characters = 0
-    with progress.stage("counting words", unit="characters") as stage:
-        for number, text in enumerate(texts, start=1):
-            try:
-                chunks.update(normalizer.normalize_str(text).split(" "))
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    f"text {number}: character {error.start} is half of a pair: not valid Unicode"
-                ) from error
-            characters += len(text)
-            stage.update(characters)
-    words: Counter[str] = Counter()
-    for chunk, count in chunks.items():
-        # Letters and digits alone hold no punctuation to cut at; most chunks are such.
-        pieces = [chunk] if chunk.isalnum() else [word for word, _ in cut.pre_tokenize_str(chunk)]
-        for word in pieces:
-            if len(word) <= LONGEST_WORD:
-                words[word] += count
-    return words
 
 
-def _alphabet(words: dict[str, int], room: int, limit: int | None) -> list[str]:
-    """The characters to keep, sorted: the most frequent ones, ties by code point."""
-    counts: Counter[str] = Counter()
-    following: set[str] = set()
-    for word, count in words.items():
-        for character in word:
-            counts[character] += count
-        following.update(word[1:])
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    if limit is not None:
-        if limit < 1:
-            raise SettingsError(f"alphabet_limit: expected 1 or more, got {limit}")
-        return sorted(ranked[:limit])
-    kept, left = [], max(2, room // 2)
-    for character in ranked:
-        left -= 2 if character in following else 1  # x and ##x
-        if left < 0:
-            break
-        kept.append(character)
-    return sorted(kept)
-
-
-def _train(
-    words: dict[str, int],
+def check_sizes(
     vocab_size: int,
     min_frequency: int,
-    following: list[str],
-    alphabet: list[str],
+    alphabet_limit: int | None,
+    unused: int,
     specials: SpecialTokens,
-) -> dict[str, int]:
-    """Piece → number, as the trainer of `tokenizers` makes them."""
-    model = tokenizers.Tokenizer(models.WordPiece(unk_token=specials.unk))
-    model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        show_progress=False,
-        special_tokens=[*specials.all, *following],
-        limit_alphabet=len(alphabet),
-        initial_alphabet=alphabet,
-        continuing_subword_prefix=CONTINUING,
-    )
-    model.train_from_iterator(_lines(words), trainer)
-    return model.get_vocab()
+) -> None:
+    """Refuse, before anything is counted, what cannot be. Raises SettingsError."""
+    if unused < 0:
+        raise SettingsError(f"unused: expected 0 or more, got {unused}")
+    least = len(specials.all) + unused + 1
+    if vocab_size <= least:
+        raise SettingsError(f"vocab_size: expected more than {least}, got {vocab_size}")
+    if min_frequency < 1:
+        raise SettingsError(f"min_frequency: expected 1 or more, got {min_frequency}")
+    if alphabet_limit is not None and alphabet_limit < 1:
+        raise SettingsError(f"alphabet_limit: expected 1 or more, got {alphabet_limit}")
 
 
-def _lines(words: dict[str, int]) -> Iterator[str]:
-    """Each word as often as it was counted, for a trainer that takes nothing but text."""
-    for word, count in words.items():
-        whole, rest = divmod(count, _WORDS_A_LINE)
-        for size in [_WORDS_A_LINE] * whole + [rest] * (rest > 0):
-            yield " ".join([word] * size)
+class _Table:
+    """The words to learn from, and the characters of all.
+
+    words      the most frequent ones, not more than was asked for
+    floor      how often each of them occurs at least
+    letters    character → how often it occurs, rare words included
+    following  the characters that stand in a word behind another one
+    """
+
+    def __init__(self, words: Iterator[tuple[str, int]], most: int):
+        self.words: dict[str, int] = {}
+        self.floor, self.total, self.different = 1, 0, 0
+        self.letters: Counter[str] = Counter()
+        self.following: set[str] = set()
+        for word, count in words:
+            self.total += count
+            self.different += 1
+            for letter in word:
+                self.letters[letter] += count
+            self.following.update(word[1:])
+            if count >= self.floor:
+                self.words[word] = count
+                if len(self.words) >= 2 * most:
+                    self._shorten(most)
+        self._shorten(most)
+
+    def _shorten(self, most: int) -> None:
+        """Raise the floor until not more than `most` words stand above it."""
+        if len(self.words) <= most:
+            return
+        counts = sorted(self.words.values())
+        # Of the words that occur just as often, all stay or all go: none is chosen by chance.
+        self.floor = int(counts[-most - 1]) + 1
+        self.words = {word: count for word, count in self.words.items() if count >= self.floor}
+
+
+def _begin(specials: SpecialTokens, unused: int) -> list[str]:
+    """[PAD], the unused places, then the other special tokens, as bert-base has them."""
+    pad, *others = specials.all
+    return [pad, *(f"[unused{number}]" for number in range(unused)), *others]
+
+
+def _alphabet(table: _Table, room: int, limit: int | None) -> list[str]:
+    """The characters to keep, sorted: the most frequent ones, ties by code point."""
+    ranked = sorted(table.letters, key=lambda letter: (-table.letters[letter], letter))
+    if limit is not None:
+        return sorted(ranked[:limit])
+    # Each takes a place, and another as ##x where it stands behind a character of its word.
+    places = np.cumsum([2 if letter in table.following else 1 for letter in ranked])
+    return sorted(ranked[: np.searchsorted(places, max(2, room // 2), side="right")])

@@ -8,7 +8,10 @@ does it), the normalizer in tokenizer.json, and for a vocab.txt that comes witho
 vocabulary itself: cased if any piece has an upper-case letter. Never the name of the folder.
 """
 
+import gzip
+import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +33,7 @@ MERGES = "merges.txt"
 _KEPT = (TOKENIZER, CONFIG, SPECIALS, ADDED, BYTE_VOCABULARY, MERGES)
 _IN_CONFIG = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 _IN_NORMALIZER = ("lowercase", "strip_accents", "handle_chinese_chars")
+_GZIP = b"\x1f\x8b"
 _FLAGS = {"single_word", "lstrip", "rstrip", "normalized", "special"}
 
 
@@ -132,6 +136,18 @@ def read_vocabulary(path: Path) -> list[str]:
             )
         first[token] = number
     return list(first)
+
+
+def read_vocabulary_file(path: Path) -> Stored:
+    """A vocab.txt, or one that gzip packed, wherever it lies and whatever it is called.
+
+    The vocabulary itself says whether it is cased. Raises CheckpointError as read_vocabulary.
+    """
+    specials = SpecialTokens()
+    vocab = read_vocabulary(path)
+    lowercase = not looks_cased(vocab, specials)
+    rules = Rules(lowercase=lowercase, strip_accents=lowercase)
+    return Stored(vocab, rules, specials, (), str(path))
 
 
 def write_kept(folder: Path, kept: Kept) -> None:
@@ -337,12 +353,26 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_text(path: Path) -> str:
-    raw = _read_bytes(path)
+    raw = _unpacked(path, _read_bytes(path))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise CheckpointError(f"{path}:{line}: not valid UTF-8: {error.reason}") from error
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    """What gzip packed, unpacked; never more than the largest file that is read."""
+    if not raw.startswith(_GZIP):
+        return raw
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CheckpointError(f"{path}: not whole gzip: {error}") from error
+    if len(raw) > LARGEST_FILE:
+        raise CheckpointError(f"{path}: unpacks to more than {LARGEST_FILE:,} bytes")
+    return raw
 
 
 def _read_bytes(path: Path) -> bytes:
