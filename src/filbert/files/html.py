@@ -17,9 +17,14 @@ _LOOKED_AT = 1 << 16
 _BINARY_PART = 0.05
 _FEW_CONTROLS = 8
 _CODE = re.compile("[A-Za-z]{2,3}")
-# Written for the reader of a wiki's page, not part of it.
-_SKIPPED = [".mw-editsection", ".editsection", "sup.reference", ".mw-jump-link", "#catlinks"]
-_PLAIN = {"list_bullets": False, "alt_texts": False, "comments": False, "post_meta": False}
+# Pictures and sound with what stands in their place, and what a wiki writes for its reader.
+_SKIPPED = [
+    *("img", "area", "svg", "object", "video", "audio", "embed", "figcaption"),
+    *(".mw-editsection", ".editsection", "sup.reference", ".mw-jump-link", "#jump-to-nav"),
+    *("#siteSub", "#catlinks", "#mw-head", "#mw-panel", "#mw-navigation"),
+]
+# Without alt_texts resiliparse drops all of a <figure>, and some pages put their text in one.
+_PLAIN = {"list_bullets": False, "alt_texts": True, "comments": False, "post_meta": False}
 _MAIN: dict[str, Any] = {**_PLAIN, "skip_elements": _SKIPPED}
 _ALL = {**_MAIN, "skip_elements": [*_SKIPPED, "nav", "header", "footer", "aside", "form"]}
 # In East Asian text a line end is no space; <pre> keeps its lines.
@@ -121,7 +126,8 @@ def _extracted(text: str, charset: str, problem: Problem | None) -> HtmlText:
         problem = Problem("too deep", "", said, lost=False)
     found = "" if deep else extract_plain_text(tree, main_content=True, **_MAIN)
     if not found.strip():
-        found = extract_plain_text(tree, main_content=False, **_ALL)
+        # With formatting, a list in a list in a list … is indented by all of them.
+        found = extract_plain_text(tree, preserve_formatting=not deep, main_content=False, **_ALL)
     title = " ".join((tree.title or "").split())
     found = found.replace(_KEEPER, "").strip()
     return HtmlText(found, title or None, _language(tree.document), charset, problem)

@@ -24,17 +24,15 @@ _PYTHON_NAMES = {
     "gbk": "gb18030",
     "gb2312": "gb18030",
     "big5": "big5hkscs",
-    "shift_jis": "cp932",
+    "shift-jis": "cp932",
     "euc-kr": "cp949",
+    "iso2022-jp": "iso-2022-jp",
     "iso-8859-8-i": "iso8859_8",
     "x-mac-cyrillic": "mac_cyrillic",
     "macintosh": "mac_roman",
 }
-_MULTIBYTE = {
-    "utf-8", "gb18030", "big5hkscs", "cp932", "euc-jp", "euc_jp", "cp949", "iso-2022-jp",
-    "iso2022_jp",
-}  # fmt: skip
-_SEVEN_BITS = {"iso-2022-jp", "iso2022_jp"}
+_MULTIBYTE = {"utf-8", "gb18030", "big5hkscs", "cp932", "cp949", "euc-jp", "iso-2022-jp"}
+_SEVEN_BITS = {"iso-2022-jp"}
 _BAD_PART = 0.1
 
 
@@ -109,7 +107,8 @@ def _python_name(label: str) -> str | None:
     # UTF-16 without a mark is told by its zero bytes alone: pages that only say it are UTF-8.
     if not name or name.lower().startswith("utf-16"):
         return None
-    name = _PYTHON_NAMES.get(name.lower(), name.lower())
+    name = name.lower().replace("_", "-")
+    name = _PYTHON_NAMES.get(name, name)
     try:
         codecs.lookup(name)
     except LookupError:
