@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filbert.batch import Packed, Row
-from filbert.corpus import Document, clean, deduplicate, open_documents, read_documents, write
+from filbert.corpus import (
+    CorpusSettings,
+    Document,
+    Duplicates,
+    build_corpus,
+    no_rules,
+    open_documents,
+)
 from filbert.quickstart.texts import gather
 from filbert.shards import ReadState, ShardReader, read_batches, write_shards
 from filbert.tasks import Pretrain
@@ -38,8 +45,9 @@ def read_text(scratch: Path, documents: Sequence[Sequence[Document]]) -> Text:
     if not documents:
         found = gather(())
         documents = (found.train, found.held_out)
+    settings = CorpusSettings(quality=no_rules(), duplicates=Duplicates(near=False))
     for name, part in zip(("train", "held_out"), documents, strict=True):
-        write(deduplicate(clean(read_documents(part))), scratch / name)
+        build_corpus(part, scratch / name, settings, workers=1)
     train = scratch / "train"
     tokenizer = learn_wordpiece((one.text for one in open_documents(train)), VOCAB_SIZE)
     train_rows, held_out_rows = (

@@ -100,7 +100,9 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of 3,000 rows: more than a pipe holds."""
     text = "a b 中 " * 12
-    documents = [Document(text, "made up", n, None, [len(text)]) for n in range(3000)]
+    documents = [
+        Document(text, "made up", f"line {n}", sentence_ends=[len(text)]) for n in range(3000)
+    ]
     folder = tmp_path_factory.mktemp("cli") / "shards"
     write_shards(documents, Tokenizer(TOKENS), folder)
     return folder
@@ -185,9 +187,14 @@ def test_light_to_import(
     ("words", "expected"),
     [
         ("corpus nowhere.txt --out c", "nowhere.txt: there is no such file or folder"),
-        ("corpus empty.txt --out c", "empty.txt: the file is empty"),
-        ("corpus binary.txt --out c", "binary.txt: expected UTF-8 text, got a binary file"),
-        ("corpus latin.txt --out c", "latin.txt:2: expected UTF-8 text, got the byte 0xe9"),
+        ("corpus empty.txt --out c", "empty.txt: expected text, got none"),
+        ("corpus binary.txt --out c", "binary.txt: expected text, JSON, "),
+        ("corpus latin.txt --out c", "latin.txt: line 2: expected UTF-8, got the byte 0xe9"),
+        ("corpus empty.txt --out c --strict", "filbert: empty.txt: expected text, got none"),
+        ("corpus good.txt --out c --memory much", "--memory: expected a size such as 1GB"),
+        ("corpus good.txt --out c --set quality.min_word=3", "did you mean 'quality.min_words'?"),
+        ("corpus good.txt --out c --settings nowhere.toml", "nowhere.toml: cannot be read"),
+        ("corpus good.txt --out c --languages English", "languages: expected codes such as en"),
         ("corpus good.txt --out full", "full is there already"),
         ("corpus good.txt --out good.txt/c", "good.txt"),
         ("vocab nowhere --size 100 --out v", "nowhere: expected a corpus"),
@@ -313,7 +320,7 @@ def test_show_keeps_what_looks_like_markup(filbert: Filbert, tmp_path: Path) -> 
     tokenizer = Tokenizer(TOKENS)
     ids = [tokenizer.id(token) for token in ("[unused1]", "<i>")]
     assert tokenizer.tokens(ids) == ["[unused1]", "<i>"]
-    document = Document(text, "made\x1bup", 1, None, [len(text)])
+    document = Document(text, "made\x1bup", "line 1", sentence_ends=[len(text)])
     write_shards([document], tokenizer, tmp_path / "s")
     done = filbert("show", "s")
     assert done.returncode == 0

@@ -22,14 +22,16 @@ def test_several_thousand_docstrings_and_the_language_reference(documents):
 
 
 def test_a_document_tells_where_it_stands(documents):
-    [document] = [d for d in documents if d.source == "email/message.py" and d.line == 1]
+    [document] = [d for d in documents if d.source == "email/message.py" and d.place == "line 1"]
     assert document.label == "email"
     assert document.text == "Basic message object for the email package object model."
     assert {d.label for d in documents if d.source == "textwrap.py"} == {"textwrap"}
 
 
 def test_sources_are_relative_and_in_order_and_tests_are_left_out(documents):
-    places = [(document.source, document.line) for document in documents]
+    places = [
+        (document.source, int(document.place.removeprefix("line "))) for document in documents
+    ]
     for source in dict.fromkeys(source for source, _ in places):
         lines = [line for other, line in places if other == source]
         assert lines == sorted(lines)
@@ -41,7 +43,7 @@ def test_kinds():
     topics = list(standard_library(["topics"]))
     assert {document.source for document in topics} == {"pydoc_data/topics.py"}
     assert {document.label for document in topics} == {"pydoc_data"}
-    assert len({document.line for document in topics}) == len(topics)
+    assert len({document.place for document in topics}) == len(topics)
     with pytest.raises(SettingsError, match="'topic'"):
         standard_library(["topic"])
 
@@ -94,11 +96,11 @@ def d():
     "   "
 '''
     documents = list(standard_library(library=make(tmp_path, pack__in__m=source.encode())))
-    assert [(d.text, d.source, d.line, d.label) for d in documents] == [
-        ("Module.", "pack/m.py", 1, "pack"),
-        ("Class.\n\n    Indented.\nFlush.", "pack/m.py", 3, "pack"),
-        ("Method.", "pack/m.py", 11, "pack"),
-        ("Inner.", "pack/m.py", 14, "pack"),
+    assert [(d.text, d.source, d.place, d.label) for d in documents] == [
+        ("Module.", "pack/m.py", "line 1", "pack"),
+        ("Class.\n\n    Indented.\nFlush.", "pack/m.py", "line 3", "pack"),
+        ("Method.", "pack/m.py", "line 11", "pack"),
+        ("Inner.", "pack/m.py", "line 14", "pack"),
     ]
 
 

@@ -50,7 +50,7 @@ def test_names_go_with_all_that_holds_them() -> None:
     document = Document(
         "See email.message.Message and the emails of Email_x; message body.",
         "email/message.py",
-        1,
+        "line 1",
         "email",
     )
     assert strip_names(document) == "See and the of ; body."

@@ -26,12 +26,14 @@ def tokenizer() -> Tokenizer:
 
 
 def plain(text: str) -> Document:
-    return Document(text, "book.txt", 1)
+    return Document(text, "book.txt", "line 1")
 
 
 def text(*sentences: str) -> Document:
     ends = np.cumsum([len(sentence) + 1 for sentence in sentences]) - 1
-    return Document(" ".join(sentences), "book.txt", 1, sentence_ends=[int(end) for end in ends])
+    return Document(
+        " ".join(sentences), "book.txt", "line 1", sentence_ends=[int(end) for end in ends]
+    )
 
 
 @pytest.fixture
@@ -109,7 +111,9 @@ def test_special_tokens_in_a_text_are_text(tokenizer: Tokenizer, tmp_path: Path)
 
 def test_text_after_the_last_sentence_end_is_kept(tokenizer: Tokenizer, tmp_path: Path) -> None:
     write_shards(
-        [Document("cat. mat", "book.txt", 1, sentence_ends=[4])], tokenizer, tmp_path / "shards"
+        [Document("cat. mat", "book.txt", "line 1", sentence_ends=[4])],
+        tokenizer,
+        tmp_path / "shards",
     )
     assert spans(ShardReader(tmp_path / "shards", max_tokens=8)) == [
         ["[CLS]", "cat", ".", "mat", "[SEP]"]
@@ -162,8 +166,12 @@ def test_an_existing_folder_stays(tokenizer: Tokenizer, folder: Path) -> None:
 def test_bad_sentence_ends_name_the_document(
     ends: list[int], tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"a\.txt:7: sentence_ends: expected rising places"):
-        write_shards([Document("the cat", "a.txt", 7, None, ends)], tokenizer, tmp_path / "shards")
+    with pytest.raises(DataError, match=r"a\.txt: line 7: sentence_ends: expected rising places"):
+        write_shards(
+            [Document("the cat", "a.txt", "line 7", sentence_ends=ends)],
+            tokenizer,
+            tmp_path / "shards",
+        )
 
 
 class Watched(Document):

@@ -122,7 +122,16 @@ def test_raw_text_to_answers(name: str, said: Said) -> None:
     write_lines("dev.jsonl", records[250:])
 
     corpus = said(
-        "corpus", "raw.txt", "--split", "line", "--min-characters", "5", "--out", "corpus"
+        "corpus",
+        "raw.txt",
+        "--split",
+        "line",
+        "--min-characters",
+        "5",
+        "--out",
+        "corpus",
+        "--set",
+        "duplicates.near=false",
     )
     unique = len(set(texts))
     assert f"{unique} documents" in corpus

@@ -41,7 +41,7 @@ class LibraryDocuments(Iterator[Document]):
             texts = _topics(tree) if wanted == "topics" else _docstrings(tree)
             label = source.split("/")[0].removesuffix(".py")
             for text, line in texts:
-                yield Document(text, source, line, label)
+                yield Document(text, source, f"line {line}", label)
 
 
 def standard_library(
@@ -50,8 +50,9 @@ def standard_library(
     """The docstrings and the language reference of the Python that runs this, file by file.
 
     The sources are parsed, never imported; tests and installed packages are left out. A document's
-    source is its file below the library ("email/message.py"), its line that of the definition, its
-    label the package or module at the top ("email"); its text is cleaned as by inspect.cleandoc.
+    source is its file below the library ("email/message.py"), its place the line of the definition,
+    its label the package or module at the top ("email"); its text is cleaned as by
+    inspect.cleandoc.
 
     Args:
         kinds: "docstrings" and/or "topics" (pydoc_data.topics: the language reference in parts).

@@ -23,7 +23,8 @@ class Quality:
 
     Attributes:
         languages: the languages that are wanted (ISO 639-1, "en", "zh"); none: all.
-        min_characters: the fewest characters.
+        min_characters: the fewest characters, of a text that is not Chinese.
+        min_chinese_characters: the fewest of a Chinese text, which says more with each.
         max_characters: the most characters.
         min_words: the fewest words, English.
         min_word_length: the least mean length of a word in characters, English.
@@ -50,8 +51,9 @@ class Quality:
     """
 
     languages: tuple[str, ...] = ()
-    min_characters: int = 20
-    max_characters: int = 20_000_000
+    min_characters: int = 16
+    min_chinese_characters: int = 8
+    max_characters: int = 5_000_000
     min_words: int = 5
     min_word_length: float = 3.0
     max_word_length: float = 10.0
@@ -121,7 +123,9 @@ def _under(limit: float, measure: Callable[[], float]) -> bool:
 
 _CHECKS: Mapping[str, Callable[[Measures, Quality], bool]] = {
     "language": lambda m, q: bool(q.languages) and m.language not in q.languages,
-    "short": lambda m, q: len(m.text) < q.min_characters,
+    "short": lambda m, q: (
+        len(m.text) < (q.min_chinese_characters if m.language == "zh" else q.min_characters)
+    ),
     "long": lambda m, q: _over(q.max_characters, lambda: len(m.text)),
     "few_words": lambda m, q: _under(q.min_words, m.word_count),
     "word_length": lambda m, q: (
@@ -162,7 +166,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "The text has too few characters.",
             "文本字数太少。",
             "ChineseWebText (200 characters); milder",
-            ("min_characters",),
+            ("min_characters", "min_chinese_characters"),
         ),
         "long": Rule(
             "The text has too many characters.",

@@ -1,18 +1,39 @@
-"""A corpus on disk: corpus.json beside numbered files, documents-00000.parquet and on."""
+"""A corpus on disk: corpus.json and report.html beside files documents-00000.parquet and on."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from filbert.corpus.document import Document
 from filbert.corpus.libraries import arrow_libraries
+from filbert.corpus.tables import COLUMNS, to_documents
 from filbert.disk import sha256_of
-from filbert.errors import DataError
+from filbert.errors import DataError, did_you_mean
 
-FORMAT = 1
+FORMAT = 2
 REPORT_NAME = "corpus.json"
+PAGE_NAME = "report.html"
 _BATCH_DOCUMENTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageCounts:
+    """What of a corpus is in one language.
+
+    Attributes:
+        documents: written.
+        sentences: in them.
+        characters: in them.
+        words: in them; of a large corpus counted in a sample and scaled up, see
+            `CorpusReport.words_counted_share`; None where filbert[zh] was missing.
+    """
+
+    documents: int
+    sentences: int
+    characters: int
+    words: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +42,51 @@ class CorpusReport:
 
     Attributes:
         read_documents: documents that came in.
-        short_documents: left out, because they had too few characters.
-        duplicate_documents: left out, because the same text had come before.
+        dropped: how many each rule left out (filbert.corpus.rules.RULES), by its name.
+        exact_duplicates: left out, because the same text had come before.
+        near_duplicates: left out, because nearly the same text had come before.
         documents: written.
         sentences: in the written documents.
         characters: in the written documents.
+        words: in the written documents.
+        words_counted_share: the share of the characters in which words were counted; 1 is all.
+        languages: the same by language, the largest first.
+        problems: what could not be read, or was only noted, by kind.
+        sources: files, bytes and documents by kind of source.
+        settings: by which it was made.
         files: the Parquet files in their order, each with its number of documents.
         sha256: the SHA-256 of each of them, hexadecimal.
     """
 
     read_documents: int
-    short_documents: int
-    duplicate_documents: int
+    dropped: dict[str, int]
+    exact_duplicates: int
+    near_duplicates: int
     documents: int
     sentences: int
     characters: int
+    words: int
+    words_counted_share: float
+    languages: dict[str, LanguageCounts]
+    problems: dict[str, int]
+    sources: dict[str, dict[str, int]]
     files: dict[str, int]
     sha256: dict[str, str]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dropped_documents(self) -> int:
+        """Left out by all rules together."""
+        return sum(self.dropped.values())
+
+    @property
+    def duplicate_documents(self) -> int:
+        """Left out as duplicates of both kinds."""
+        return self.exact_duplicates + self.near_duplicates
 
     def to_json(self) -> str:
         """As it stands in corpus.json."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def load_report(folder: Path) -> CorpusReport:
@@ -49,8 +94,13 @@ def load_report(folder: Path) -> CorpusReport:
     path = Path(folder) / REPORT_NAME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("format") != FORMAT:
-            raise DataError(f"{path}: expected a corpus of format {FORMAT}")
+        if (found := values.pop("format")) != FORMAT:
+            raise DataError(
+                f"{path}: expected a corpus of format {FORMAT}, got format {found!r}; "
+                "make it anew by filbert corpus"
+            )
+        languages = values["languages"].items()
+        values["languages"] = {name: LanguageCounts(**counts) for name, counts in languages}
         report = CorpusReport(**values)
         names = [*report.files, *report.sha256]
     except FileNotFoundError as error:
@@ -65,24 +115,42 @@ def load_report(folder: Path) -> CorpusReport:
     return report
 
 
-def open_documents(folder: Path) -> Iterator[Document]:
+def open_documents(
+    folder: Path, *, files: slice | Sequence[str] | None = None
+) -> Iterator[Document]:
     """The documents of a corpus in their order, a few hundred at a time in memory.
 
-    Each file is compared with its checksum before its first document is given out. Raises
-    DataError, naming the file, for one that is missing or damaged.
+    Each file is compared with its checksum before its first document is given out.
+
+    Args:
+        folder: made by build_corpus.
+        files: only those of `load_report(folder).files`: a slice of them, or names; None: all.
+
+    Raises DataError, naming the file, for one that is missing or damaged, or is not of the corpus.
     """
     report = load_report(folder)
-    return _documents(Path(folder), report)
+    return _documents(Path(folder), report, _chosen(Path(folder), report, files))
 
 
-def _documents(folder: Path, report: CorpusReport) -> Iterator[Document]:
-    for name, expected in report.files.items():
-        yield from _read(folder / name, expected, report.sha256[name])
+def _chosen(folder: Path, report: CorpusReport, files: slice | Sequence[str] | None) -> list[str]:
+    names = list(report.files)
+    if files is None:
+        return names
+    if isinstance(files, slice):
+        return names[files]
+    for name in files:
+        if name not in report.files:
+            raise DataError(f"{folder}: has no file {name!r}{did_you_mean(name, names)}")
+    return list(files)
+
+
+def _documents(folder: Path, report: CorpusReport, names: list[str]) -> Iterator[Document]:
+    for name in names:
+        yield from _read(folder / name, report.files[name], report.sha256[name])
 
 
 def _read(path: Path, documents: int, sha256: str) -> Iterator[Document]:
     pa, _, pq = arrow_libraries()
-    columns = ["text", "source", "line", "label", "sentence_ends"]
     try:
         if sha256_of(path) != sha256:
             raise DataError(
@@ -93,9 +161,8 @@ def _read(path: Path, documents: int, sha256: str) -> Iterator[Document]:
                 raise DataError(
                     f"{path}: expected {documents} documents, found {file.metadata.num_rows}"
                 )
-            for batch in file.iter_batches(_BATCH_DOCUMENTS, columns=columns):
-                for values in zip(*(batch[name].to_pylist() for name in columns), strict=True):
-                    yield Document(*values)
+            for batch in file.iter_batches(_BATCH_DOCUMENTS, columns=list(COLUMNS)):
+                yield from to_documents(batch)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except (OSError, KeyError, pa.ArrowException) as error:

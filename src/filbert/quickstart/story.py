@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from filbert.checkpoint import Card, Folder
-from filbert.corpus import Document, clean, deduplicate, open_documents, read_documents, write
+from filbert.corpus import (
+    CorpusSettings,
+    Document,
+    Duplicates,
+    build_corpus,
+    no_rules,
+    open_documents,
+)
 from filbert.disk import atomic_file, atomic_folder
 from filbert.engine import Attention, Predictor, evaluate, open_model
 from filbert.errors import EXTRA_OF, DataError, SettingsError, missing_extra
@@ -28,6 +35,8 @@ from filbert.train import chosen_plan, finetune, load_plan, pretrain
 
 VOCAB_SIZE = 8000
 HELD_OUT_ROWS = 1000
+EXTRAS = ("data", "train", "report")
+"""What it needs beyond the core."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def quickstart(
     progress = progress or quiet()
     # Before five minutes of work, not after them.
     for module, extra in EXTRA_OF.items():
-        if importlib.util.find_spec(module) is None:
+        if extra in EXTRAS and importlib.util.find_spec(module) is None:
             raise missing_extra(module, extra)
     for recipe, changes in (
         ("quickstart", settings),
@@ -209,7 +218,8 @@ def _claim(out: Path, story: dict[str, Any]) -> None:
 def _corpus(documents: list[Document], out: Path) -> Path:
     """Cleaned, without exact duplicates, as Parquet."""
     if not out.exists():
-        write(deduplicate(clean(read_documents(documents))), out)
+        settings = CorpusSettings(quality=no_rules(), duplicates=Duplicates(near=False))
+        build_corpus(documents, out, settings, workers=1)
     return out
 
 

@@ -92,7 +92,7 @@ def _of_user(paths: Sequence[Path]) -> list[Document]:
             )
         file = text.place.path
         label = text.label if text.label is not None else _folder_of(file, paths)
-        documents.append(Document(text.text, file.as_posix(), text.place.line, label))
+        documents.append(Document(text.text, file.as_posix(), f"line {text.place.line}", label))
     return documents
 
 
@@ -133,7 +133,7 @@ def _held_out_files(documents: Sequence[Document]) -> list[bool]:
 
 def _held_out_documents(documents: Sequence[Document]) -> list[bool]:
     """Single documents: with few files there is no other way."""
-    places = [f"{document.source}:{document.line}" for document in documents]
+    places = [f"{document.source}:{document.place}" for document in documents]
     count = round(HELD_OUT_FRACTION * len(documents))
     chosen = set(sorted(places, key=_draw)[:count])
     return [place in chosen for place in places]

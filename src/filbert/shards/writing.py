@@ -40,7 +40,7 @@ def write_shards(
     longer document makes a shard of its own. Sentences are tokenised one by one, so a sentence end
     always is a token's end. Documents without any token are left out.
     Special tokens that are written out in a text are plain text here.
-    Raises DataError for sentence ends that do not fit their text (naming source and line) and for
+    Raises DataError for sentence ends that do not fit their text (naming source and place) and for
     documents without any token at all, SettingsError if out_dir holds something already.
     """
     if tokens_per_shard < 1:
@@ -107,7 +107,7 @@ def _sentences(document: "Document") -> list[str]:
     for end in document.sentence_ends:
         if not start <= end <= len(text):
             raise DataError(
-                f"{document.source}:{document.line}: sentence_ends: expected rising places "
+                f"{document.source}: {document.place}: sentence_ends: expected rising places "
                 f"between {start} and {len(text)}, got {end}"
             )
         parts.append(text[start:end])

@@ -1,0 +1,163 @@
+"""The work folder: what has been done so far, of which sources, by which settings, by whom."""
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filbert.corpus.build.settings import CorpusSettings
+from filbert.disk import atomic_file
+from filbert.errors import FilbertError, SettingsError
+from filbert.files import Source, show_address
+from filbert.settings import to_mapping
+
+FORMAT = 1
+_PLAN, _LOCK = "plan.json", "lock"
+_SHOWN = 3
+
+
+def work_folder(out: Path) -> Path:
+    """Where the work on a corpus lies: a hidden neighbour, so that one rename ends it."""
+    return out.with_name(f".{out.name}.work")
+
+
+@contextmanager
+def claimed(out: Path) -> Iterator[Path]:
+    """The work folder, ours alone until the context ends or this process dies.
+
+    Raises SettingsError where `out` is taken, or another process works on it; FilbertError where
+    the folder cannot be made.
+    """
+    check_free(out)
+    folder = work_folder(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("a+b")
+    except OSError as error:
+        raise FilbertError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    with lock:
+        _lock(lock.fileno(), out, folder)
+        check_free(out)  # the other one may just have finished
+        for left in [*folder.glob("running-*"), *folder.rglob(".tmp-*")]:
+            left.unlink(missing_ok=True)  # of one that was killed
+        try:
+            yield folder
+        finally:
+            if folder.is_dir() and [entry.name for entry in folder.iterdir()] == [_LOCK]:
+                shutil.rmtree(folder, ignore_errors=True)  # nothing was begun
+
+
+def check_free(out: Path) -> None:
+    """Raise SettingsError where something lies already."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise SettingsError(f"{out} is there already; name another place, or remove it first")
+
+
+def _lock(descriptor: int, out: Path, folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (11, 13):
+            raise SettingsError(
+                f"{out}: another filbert is working on it (in {folder}); wait for it, or name "
+                "another place"
+            ) from error
+        # A file system without locks: two at once do the same work twice, but nothing wrong.
+
+
+def clear(folder: Path) -> None:
+    """Remove all work, but not the lock that is held."""
+    for entry in folder.iterdir():
+        if entry.name == _LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def remember(folder: Path, settings: CorpusSettings, sources: list[Source]) -> None:
+    """Write what is being done, or compare it with what was begun here.
+
+    Raises SettingsError, naming what differs, where something else was begun.
+    """
+    new = {
+        "format": FORMAT,
+        "settings": to_mapping(settings),
+        "sources": {show_address(s.address): [s.size, s.stamp] for s in sources},
+    }
+    old = _begun(folder)
+    if old is None:
+        clear(folder)
+        with atomic_file(folder / _PLAN) as draft:
+            draft.write_text(json.dumps(new, ensure_ascii=False), encoding="utf-8")
+        return
+    differences = [*_changed_settings(old, new), *_changed_sources(old, new)]
+    if differences:
+        more = len(differences) - _SHOWN
+        shown = "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        raise SettingsError(
+            f"{folder}: holds the beginning of another corpus: {shown}. Ask for the same to go on "
+            "with it, or give --restart to begin anew"
+        )
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    try:
+        old = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    right = isinstance(old, dict) and old.get("format") == FORMAT
+    return old if right else None
+
+
+def _changed_settings(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    before, now = dict(_flat(old["settings"])), dict(_flat(new["settings"]))
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            yield f"{name} was {before.get(name)!r} and is {now.get(name)!r} now"
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _changed_sources(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    before, now = old["sources"], new["sources"]
+    for address in before:
+        if address not in now:
+            yield f"the source {address} is gone"
+        elif before[address] != now[address]:
+            yield f"the source {address} has changed"
+    for address in now:
+        if address not in before:
+            yield f"the source {address} is new"
+    if list(before) != list(now) and set(before) == set(now):
+        yield "the sources come in another order"
+
+
+def finish(folder: Path, made: Path, out: Path, names: Collection[str]) -> None:
+    """Put the finished corpus, which has files of these names, in its place; remove the work."""
+    check_free(out)
+    for path in made.iterdir():
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        out.rmdir()  # an empty folder may be there
+    made.rename(out)
+    with suppress(OSError):
+        descriptor = os.open(out.parent, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""What can be chosen about a corpus."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from filbert.corpus.duplicates import Duplicates
+from filbert.corpus.rules import Quality
+from filbert.errors import SettingsError
+from filbert.files import Split
+
+LEAST_PART_BYTES = 1 << 10
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """How sources become a corpus; every one of them is part of what the corpus is.
+
+    Attributes:
+        languages: the languages that are wanted (ISO 639-1, "en", "zh"); none: all. Short for
+            quality.languages.
+        simplified: traditional Chinese becomes simplified.
+        split: what a document of a plain text file is: "file" (in parts of up to 8,000
+            characters), "blank" (what blank lines part) or "line".
+        text_field: the field of JSON lines, or the column of Parquet, that holds the text.
+        sentences: whether sentences are found. Without them a document has no sentence_ends.
+        part_bytes: how many stored bytes one piece of work holds, about. Larger parts are fewer
+            files; what is being worked on when the power fails is done anew, one part a worker.
+        quality: the rules' thresholds.
+        duplicates: what counts as a duplicate.
+    """
+
+    languages: tuple[str, ...] = ()
+    simplified: bool = False
+    split: Split = "file"
+    text_field: str = "text"
+    sentences: bool = True
+    part_bytes: int = 32 << 20
+    quality: Quality = field(default_factory=Quality)
+    duplicates: Duplicates = field(default_factory=Duplicates)
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what cannot be meant."""
+        if self.part_bytes < LEAST_PART_BYTES:
+            raise SettingsError(
+                f"part_bytes: expected {LEAST_PART_BYTES:,} or more, got {self.part_bytes:,}"
+            )
+        for name in self.languages:
+            if not (name.isalpha() and name.islower() and 2 <= len(name) <= 3):
+                raise SettingsError(
+                    f"languages: expected codes such as en or zh (ISO 639), got {name!r}"
+                )
+
+    def thresholds(self) -> Quality:
+        """The rules' thresholds, with the languages that are wanted."""
+        if not self.languages:
+            return self.quality
+        return replace(self.quality, languages=self.languages)
+
+
+def no_rules(min_characters: int = 16) -> Quality:
+    """All rules off but the one for short texts."""
+    off: dict[str, Any] = {
+        each.name: () if each.name == "languages" else 0 for each in fields(Quality)
+    }
+    return Quality(
+        **off | {"min_characters": min_characters, "min_chinese_characters": min_characters}
+    )
