@@ -28,7 +28,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A few hundred docstrings."""
     found = islice((d for d in standard_library(["docstrings"]) if len(d.text) > 60), 300)
     documents = [
-        Document(d.text, d.source, d.line, d.label, sorted(set(sentences(d.text)))) for d in found
+        Document(d.text, d.source, d.place, d.label, sentence_ends=sorted(set(sentences(d.text))))
+        for d in found
     ]
     tokenizer = learn_wordpiece((d.text for d in documents), 1000)
     shards = tmp_path_factory.mktemp("world") / "shards"
