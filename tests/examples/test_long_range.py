@@ -40,7 +40,7 @@ def test_the_example_runs_and_writes_its_page_in_both_languages(tmp_path: Path) 
 
     def documents(name: str, count: int) -> list[Document]:
         texts = [" ".join(random.choice(words, 200)) + "." for _ in range(count)]
-        return [Document(text, f"{name}{number}", 1, None) for number, text in enumerate(texts)]
+        return [Document(text, f"{name}{number}", "line 1") for number, text in enumerate(texts)]
 
     scale = long_range.Scale(
         steps=2, depth=1, width=16, attention_heads=2, rows=2, places=2, copy_rows=2
