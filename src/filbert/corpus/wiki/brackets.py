@@ -39,19 +39,29 @@ def without_brackets(text: str) -> tuple[str, bool]:
         mark = token[0]
         if mark[0] == "\n" and not mark.endswith(("|", "}")):
             walk.new_line(heading=text.startswith("=", done))
-        elif mark[0] in "[{":
-            walk.open_many(mark)
-        elif mark == "}-":
-            walk.close(_CONVERSION, mark)
-        elif mark[0] in "]}":
-            done += walk.close_many(mark, dash=text.startswith("-", done))
-        elif mark == "-{":
-            walk.open(_CONVERSION)
+        elif mark[0] == "}" and mark != "}-":
+            done += walk.close_templates(mark, dash=text.startswith("-", done))
         else:
-            _table(walk, mark)
+            _bracket(walk, mark)
     walk.add(text[done:])
     walk.open_up(1)
     return "".join(walk.frames[0][1]).lstrip("\n"), walk.unclosed
+
+
+def _bracket(walk: "_Walk", mark: str) -> None:
+    first = mark[0]
+    if first == "[":
+        walk.open_links(mark)
+    elif first == "]":
+        walk.close_links(mark)
+    elif first == "{":
+        walk.open_templates(mark)
+    elif first == "-":
+        walk.open(_CONVERSION)
+    elif first == "}":
+        walk.close(_CONVERSION, mark)
+    else:
+        _table(walk, mark)
 
 
 def _table(walk: "_Walk", mark: str) -> None:
@@ -69,48 +79,66 @@ class _Walk:
         self.unclosed = False
         self._count = [0, 0, 0, 0]
         self._too_deep = [0, 0, 0, 0]
+        self._widths: list[int] = []  # how many braces each open template has
 
     def add(self, text: str) -> None:
         self.frames[-1][1].append(text)
 
-    def open(self, kind: int, times: int = 1) -> None:
-        fits = min(times, _DEEPEST - len(self.frames))
+    def open(self, kind: int, times: int = 1, *, width: int = 2) -> None:
+        fits = max(0, min(times, _DEEPEST - len(self.frames)))
         for _ in range(fits):
             self.frames.append((kind, []))
-        self._count[kind] += max(0, fits)
+        self._count[kind] += fits
+        if kind == _TEMPLATE:
+            self._widths += [width] * fits
         if times > fits:
-            self._too_deep[kind] += times - max(0, fits)
+            self._too_deep[kind] += times - fits
             self.unclosed = True
 
-    def open_many(self, run: str) -> None:
-        kind = _LINK if run[0] == "[" else _TEMPLATE
-        if len(run) % 2 and kind == _LINK:
+    def open_links(self, run: str) -> None:
+        if len(run) % 2:
             self.add("[")
-        self.open(kind, len(run) // 2)
+        self.open(_LINK, len(run) // 2)
 
-    def close_many(self, run: str, *, dash: bool) -> int:
-        """Close as many as a run of brackets closes; how many characters behind it are used up."""
-        kind = _LINK if run[0] == "]" else _TEMPLATE
+    def open_templates(self, run: str) -> None:
+        """A parameter {{{1}}} has three braces; in an odd run it is the innermost."""
+        if len(run) == 6:
+            self.open(_TEMPLATE, 2, width=3)
+            return
+        pairs = len(run) // 2 - len(run) % 2
+        self.open(_TEMPLATE, pairs)
+        if len(run) % 2:
+            self.open(_TEMPLATE, width=3)
+
+    def close_links(self, run: str) -> None:
         odd = len(run) % 2
-        if odd and kind == _LINK and self._has_single_open():
+        if odd and self._has_single_open():
             self.add("]")
             odd = 0
-        left = len(run) // 2
-        deep = min(left, self._too_deep[kind])
-        self._too_deep[kind] -= deep
-        left -= deep
-        while left and self._count[kind]:
-            self.close(kind, "")
-            left -= 1
-        if not odd:
-            return 0
-        if kind == _TEMPLATE:
-            if dash and self._count[_CONVERSION]:
-                self.close(_CONVERSION, "}-")
-                return 1
-        else:
+        left = self._left_of(_LINK, len(run) // 2)
+        for _ in range(min(left, self._count[_LINK])):
+            self.close(_LINK, "")
+        if odd:
             self.add("]")
+
+    def close_templates(self, run: str, *, dash: bool) -> int:
+        """How many characters behind the run are used up too: 1 for the dash of "}-"."""
+        odd = len(run) % 2
+        braces = 2 * self._left_of(_TEMPLATE, len(run) // 2) + odd
+        while braces >= 2 and self._count[_TEMPLATE]:
+            width = min(braces, self._widths[-1])
+            self.close(_TEMPLATE, "")
+            braces -= width
+        if braces == 1 and dash and self._count[_CONVERSION]:
+            self.close(_CONVERSION, "}-")
+            return 1
         return 0
+
+    def _left_of(self, kind: int, times: int) -> int:
+        """How many closings are left when those too deep for the stack are done."""
+        deep = min(times, self._too_deep[kind])
+        self._too_deep[kind] -= deep
+        return times - deep
 
     def _has_single_open(self) -> bool:
         """Whether the link on top holds an external link that is still open: [[…[http://… ]]]."""
@@ -131,6 +159,8 @@ class _Walk:
         self.open_up(at + 1)
         _, pieces = self.frames.pop()
         self._count[kind] -= 1
+        if kind == _TEMPLATE:
+            self._widths.pop()
         if text := _SHOWS[kind](pieces):
             self.add(text)
 
@@ -163,6 +193,8 @@ class _Walk:
         del self.frames[start:]
         for kind, pieces in left:
             self._count[kind] -= 1
+            if kind == _TEMPLATE:
+                self._widths.pop()
             self.unclosed = self.unclosed or kind != _CONVERSION
             self.add(_OPENED[kind]("".join(pieces)))
 

@@ -20,7 +20,7 @@ _CHUNK_BYTES = 1 << 16
 _GAP_BYTES = 1 << 20
 _DECLARED = re.compile(rb"^<\?xml[^<>]*?encoding\s*=\s*[\"']([\w.-]+)[\"']")
 _BETWEEN = re.compile(
-    r"<\?xml[^<>]*>|<!DOCTYPE.*?(?:\]\s*>|>)|<!--.*?-->|<mediawiki[^<>]*>|</mediawiki\s*>"
+    r"<\?xml[^<>]*>|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>|<!--.*?-->|<mediawiki[^<>]*>|</mediawiki\s*>"
     r"|<siteinfo>.*?</siteinfo>|<siteinfo\s*/>|<logitem>.*?</logitem>|<sha1>[^<>]*</sha1>",
     re.DOTALL,
 )

@@ -84,7 +84,7 @@ def _lived(values: Values) -> str:
 
 
 def _foreign(values: Values) -> str:
-    return _at(2)(values) or _at(1)(values)
+    return _at(3)(values) or _at(2)(values) or _at(1)(values)
 
 
 _FIRST = (
@@ -92,11 +92,12 @@ _FIRST = (
     "vanchor not_a_typo typo proper_name linktext ill interlanguage_link ill2 nihongo nihongo_foot "
     "flag flagcountry noitalic underline mvar sic le link-en link-ja link-de link-fr link-ko "
     "internal_link_helper/en internal_link_helper/ja internal_link_helper/de "
-    "internal_link_helper/fr jpn keypress key italic_title_text poem ipa unicode"
+    "internal_link_helper/fr jpn keypress key italic_title_text poem ipa unicode sc "
+    "smallcaps large"
 )
 _SHOWN: dict[str, Callable[[Values], str]] = {
     **{name.replace("_", " "): _at(0) for name in _FIRST.split()},
-    **dict.fromkeys(("lang", "transl", "transliteration", "script"), _at(1)),
+    **dict.fromkeys(("lang", "transl", "transliteration", "script", "rtl-lang"), _at(1)),
     **dict.fromkeys(("convert", "cvt"), _measured),
     **dict.fromkeys(("quote", "blockquote", "cquote", "bquote", "quotation"), _quote),
     **dict.fromkeys(("zh", "zh-full", "zh-all"), _chinese),
@@ -106,7 +107,8 @@ _SHOWN: dict[str, Callable[[Values], str]] = {
     **dict.fromkeys(("uss", "hms", "ss", "rms"), _at(0)),
     "ship": lambda values: " ".join(values[0][:2]),
     "val": _figure,
-    "gaps": lambda values: "".join(values[0]),
+    **dict.fromkeys(("gaps", "chem", "chem2"), lambda values: "".join(values[0])),
+    **dict.fromkeys(("e", "x10^"), lambda values: f"×10{_at(0)(values)}"),
     "bd": _lived,
     "as of": lambda values: f"As of {_at(0)(values)}",
     **dict.fromkeys(("c.", "circa", "ca."), lambda values: f"c. {_at(0)(values)}"),
@@ -114,7 +116,8 @@ _SHOWN: dict[str, Callable[[Values], str]] = {
 _PREFIXED = ("uss", "hms", "ss", "rms")
 _CHARACTERS = {
     "ndash": "–", "en dash": "–", "mdash": "—", "em dash": "—", "spaced ndash": " – ", "snd": " – ",
-    "spaced en dash": " – ", "spnd": " – ", "'": "'", "'s": "'s", "-'": "'", "nbsp": " ", "!": "|",
+    "spaced en dash": " – ", "spnd": " – ", "'": "'", "'s": "'s",
+    "-'": "'", "' \"": "' \"", "\" '": "\" '", "nbsp": " ", "!": "|",
     "=": "=", "·": " · ", "•": " • ", "dot": " · ", "bull": " • ", "times": "×", "minus": "−",
     "pi": "π", "sup": "", "!!": "|", "i.e.": "i.e.", "e.g.": "e.g.",
 }  # fmt: skip

@@ -13,7 +13,8 @@ _SPACES = re.compile(
     r"[ \t\u00a0\u2000-\u200a\u202f\u205f]{2,}|[\t\u00a0\u2000-\u200a\u202f\u205f]"
 )
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u2060\ufeff\u00ad]")
-_LEFT = re.compile(r"\{\|+|\|+\}|\{\{+|\}\}+|\[\[+|\]\]+|(?:\b(?:thumb|thumbnail|frameless)\|)")
+_LEFT = re.compile(r"\{\|+|\|+\}|\{\{+|\}\}+|\[\[+|\]\]+|(?:(?:thumb|thumbnail|frameless)\|)")
+_MOST_ROUNDS = 8
 _OPENED = re.compile(
     r"([(（])(?: ?[,;:，；、：/])+ ?| ?(?:[,;:，；、/] ?){1,8}(?=[)）])|(?<=[(（]) | (?=[)）])"
 )
@@ -26,7 +27,7 @@ _LONE = re.compile(
 )
 _DOUBLED = re.compile(r"([,;，、；])(?: ?[,;，、；])+")
 _BEFORE_STOP = re.compile(r"[,;，、；](?= ?(?:\.(?!\.)|。))")
-_STARTS = re.compile(r"^[ ]*[,;，、；。：]+ *", re.MULTILINE)
+_STARTS = re.compile(r"^[ ]*[,，、；。：]+ *", re.MULTILINE)
 
 
 def decoded(text: str) -> str:
@@ -48,10 +49,19 @@ def tidied(text: str) -> str:
     """Text with one space between words, and without brackets and commas that hold nothing."""
     text = _INVISIBLE.sub("", text)
     text = _SPACES.sub(" ", text)
-    text = _LEFT.sub("", text)
+    text = _without_marks(text)
     text = _OPENED.sub(r"\1", text)
     text = _EMPTY.sub("", text)
     text = _DOUBLED.sub(r"\1", text)
     text = _BEFORE_STOP.sub("", text)
     text = _LONE.sub("", text)
-    return _STARTS.sub("", text)
+    return _without_marks(_STARTS.sub("", text))
+
+
+def _without_marks(text: str) -> str:
+    """Text without brackets that belong to nothing; taking one away can put others together."""
+    for _ in range(_MOST_ROUNDS):
+        text, found = _LEFT.subn("", text)
+        if not found:
+            break
+    return text
