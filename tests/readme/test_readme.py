@@ -8,6 +8,8 @@ A line runs as it stands unless SHORTENED names it. Each such line keeps its ver
 only takes less time; PIP and MAKE say how the two lines that would install something are checked.
 """
 
+import bz2
+import gzip
 import importlib.metadata
 import json
 import os
@@ -181,6 +183,36 @@ def write_lines(path: Path, records: list[dict[str, str]]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_dump(path: Path, language: str, code: str) -> None:
+    """A Wikipedia dump of articles of three sentences."""
+    lines = texts(language, 90, seed=4)
+    pages = (
+        f"<page><title>{number}</title><ns>0</ns><id>{number + 1}</id><revision>"
+        f"<text>{' '.join(line['text'] for line in lines[number::60])} [[Category:A]]</text>"
+        "</revision></page>"
+        for number in range(60)
+    )
+    base = f"<siteinfo><base>https://{code}.wikipedia.org/wiki/A</base></siteinfo>"
+    xmlns = "http://www.mediawiki.org/xml/export-0.11/"
+    dump = f'<mediawiki xmlns="{xmlns}" xml:lang="{code}">{base}{"".join(pages)}</mediawiki>'
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bz2.compress(dump.encode()))
+
+
+def write_crawl(path: Path) -> None:
+    """A WET file: plain texts of pages."""
+    records = b""
+    for number, line in enumerate(texts("English", 30, seed=5)):
+        body = line["text"].encode()
+        head = (
+            "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Type: text/plain\r\n"
+            f"WARC-Target-URI: https://example.org/{number}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        records += gzip.compress(head.encode() + body + b"\r\n\r\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(records)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """The working folder, with the reader's own files."""
@@ -191,6 +223,9 @@ def place(tmp_path: Path) -> Path:
         write_lines(tmp_path / folder / "texts.jsonl", texts(language, 250, seed=1))
         write_lines(tmp_path / train, texts(language, 60, seed=2))
         write_lines(tmp_path / test, texts(language, 15, seed=3))
+    write_dump(tmp_path / "dumps" / "enwiki.xml.bz2", "English", "en")
+    write_dump(tmp_path / "dumps" / "zhwiki.xml.bz2", "Chinese", "zh")
+    write_crawl(tmp_path / "crawl" / "CC-MAIN.warc.wet.gz")
     return tmp_path
 
 
@@ -252,6 +287,10 @@ def test_every_block_runs(
     for folder in ("runs/quickstart", "runs/mine", "runs/chinese"):
         assert (place / folder / "report.html").stat().st_size > 10_000
         assert (place / folder / "classifier").is_dir(), "labelled texts give a classifier"
+    web = json.loads((place / "runs/web/corpus.json").read_text(encoding="utf-8"))
+    assert {"mediawiki", "warc"} == set(web["sources"])
+    assert {"en", "zh"} == set(web["languages"])
+    assert (place / "runs/web-tokenizer/report.html").stat().st_size > 10_000
     assert (place / "explain.html").stat().st_size > 10_000
     page = (place / "runs/chinese/report.html").read_text(encoding="utf-8")
     assert '<html lang="zh' in page, "Chinese text gets a Chinese page"

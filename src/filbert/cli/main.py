@@ -14,7 +14,7 @@ from filbert.errors import FilbertError, explain_missing
 
 VERBS = {
     "quickstart": "the whole way once: raw text to a useful BERT, in minutes",
-    "corpus": "text files → clean documents (Parquet) and a report",
+    "corpus": "dumps, crawls, files → clean documents (Parquet) and a report",
     "vocab": "documents → a WordPiece tokenizer",
     "shards": "documents and a tokenizer → token shards",
     "show": "look at shards: documents, or what pre-training would see",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from filbert.cli.options import add_quiet, add_text_reading
 from filbert.cli.output import complain, progress_for, say
 from filbert.cli.sizes import size_of
+from filbert.errors import SettingsError
 
 if TYPE_CHECKING:
     from filbert.corpus import CorpusReport, CorpusSettings
@@ -22,17 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SOURCE",
         help="files, folders, globs, s3:// gs:// az:// https:// addresses: Wikipedia dumps, WARC, "
-        "WET, JSON lines, Parquet, HTML, plain text; .gz, .bz2, .zst of them",
+        "WET, JSON lines, Parquet, HTML, WikiExtractor's output, plain text; .gz, .bz2, .zst of "
+        "them. What a file is, its content says, not its name",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--settings", metavar="FILE", help="a .toml file of settings")
     parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change one setting, e.g. quality.min_words=20 or duplicates.near=false; may be "
-        "repeated",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the corpus, a new folder; what is not finished lies beside it, in .DIR.work",
     )
     parser.add_argument(
         "--languages", metavar="CODES", help="keep only these, e.g. en,zh (default: all)"
@@ -46,13 +45,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_text_reading(parser)
     parser.set_defaults(split=None, text_field=None)
     parser.add_argument(
-        "--min-characters", type=int, default=None, metavar="N", help="leave out shorter documents"
+        "--min-characters",
+        type=int,
+        default=None,
+        metavar="N",
+        help="leave out shorter documents (default 16, Chinese 8)",
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one setting, e.g. quality.min_words=20 (docs/quality-rules.md has them all) "
+        "or duplicates.near=false; may be repeated",
+    )
+    parser.add_argument("--settings", metavar="FILE", help="a .toml file of such settings")
     parser.add_argument(
         "--memory",
         default="2GB",
         metavar="SIZE",
-        help="for all processes together (default 2GB, at least 512MB)",
+        help="for all processes together (default 2GB, at least 1GB)",
     )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes at most (default: one a core)"
@@ -64,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="this machine (the default), or the Ray cluster that RAY_ADDRESS names",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="stop at the first text that cannot be read"
+        "--strict",
+        action="store_true",
+        help="stop at the first text that cannot be read (default: pass over it and count it)",
     )
     parser.add_argument(
         "--restart", action="store_true", help="begin anew what was interrupted, do not go on"
@@ -114,6 +128,8 @@ def _settings(options: argparse.Namespace) -> "CorpusSettings":
             settings = replace(settings, **{name: getattr(options, name)})
     if options.min_characters is not None:
         few = options.min_characters
+        if few < 0:
+            raise SettingsError(f"--min-characters: expected 0 or more, got {few}")
         quality = replace(settings.quality, min_characters=few, min_chinese_characters=few)
         settings = replace(settings, quality=quality)
     return settings
@@ -123,12 +139,12 @@ def _summary(out: Path, report: "CorpusReport") -> str:
     rules = ", ".join(
         f"{count:,} {name.replace('_', ' ')}" for name, count in report.dropped.items()
     )
-    problems = sum(report.problems.values())
+    problems = ", ".join(f"{count:,} {name}" for name, count in report.problems.items())
     return (
         f"{out}: {report.documents:,} documents, {report.sentences:,} sentences, "
         f"{report.characters:,} characters; left out: "
         f"{report.dropped_documents:,} by rules{f' ({rules})' if rules else ''}, "
         f"{report.duplicate_documents:,} duplicates of {report.read_documents:,}"
-        + (f"; {problems:,} problems" if problems else "")
+        + (f"; problems: {problems}" if problems else "")
         + f"; see {out / 'report.html'}"
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from filbert.tokenizer.measuring import Measured
 
 REPORT = "report.html"
+_NEW_WORDS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "corpus", type=Path, metavar="CORPUS", help="a folder made by filbert corpus"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the tokenizer with its report.html, or the extended model; a new folder",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--size", type=int, metavar="N", help="learn this many tokens, e.g. 30000")
     what.add_argument(
@@ -34,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "as the mean of their pieces; DIR is the new model, for filbert pretrain --start",
     )
     parser.add_argument(
-        "--words", type=int, default=1000, metavar="N", help="--extend: how many (default 1000)"
+        "--words",
+        type=int,
+        metavar="N",
+        help=f"--extend: how many new words (default {_NEW_WORDS})",
     )
     parser.add_argument("--cased", action="store_true", help="keep upper case and accents")
     parser.add_argument(
@@ -50,7 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="different characters at most (default: as many as fill half of the vocabulary)",
     )
     parser.add_argument(
-        "--unused", type=int, default=0, metavar="N", help="places [unusedN] to keep free"
+        "--unused",
+        type=int,
+        default=0,
+        metavar="N",
+        help="unused slots to keep, for words of your own",
     )
     parser.add_argument(
         "--memory", default="1GB", metavar="SIZE", help="for the counts (default 1GB)"
@@ -79,8 +93,11 @@ def run(options: argparse.Namespace) -> int:
     """Learn WordPiece, or extend a model; say how the vocabulary fits the corpus."""
     memory_bytes = size_of(options.memory)
     for name, least in (("workers", 1), ("sample", 1), ("words", 1)):
-        if getattr(options, name) < least:
-            raise SettingsError(f"--{name}: expected {least} or more, got {getattr(options, name)}")
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise SettingsError(f"--{name}: expected {least} or more, got {value}")
+    if options.out.exists():
+        raise SettingsError(f"{options.out} is there already; name another place")
     progress = progress_for(options.quiet)
     if options.extend is None:
         return _learn(options, memory_bytes, progress)
@@ -94,6 +111,8 @@ def _learn(options: argparse.Namespace, memory_bytes: int, progress: Progress) -
     from filbert.tokenizer.learning import check_sizes
     from filbert.tokenizer.vocab_report import describe, lines, write_page
 
+    if options.words is not None:
+        raise SettingsError("--words goes with --extend; --size says how many tokens to learn")
     settings = {
         "min_frequency": 2 if options.min_count is None else options.min_count,
         "alphabet_limit": options.alphabet,
@@ -162,7 +181,7 @@ def _open(named: str) -> tuple[str, "Tokenizer"]:
             )
         tokenizer = find_folder(named).tokenizer()
     check_wordpiece(tokenizer)
-    return path.name or named, tokenizer
+    return "/".join(path.parts[-2:]) or named, tokenizer
 
 
 def _extend(options: argparse.Namespace, memory_bytes: int, progress: Progress) -> int:
@@ -172,8 +191,6 @@ def _extend(options: argparse.Namespace, memory_bytes: int, progress: Progress) 
     from filbert.tokenizer.extension import check_wordpiece, choose_words
     from filbert.tokenizer.vocab_report import lines
 
-    if options.out.exists():
-        raise SettingsError(f"{options.out} is there already; name another place")
     if options.cased or options.alphabet is not None or options.unused or options.beside:
         raise SettingsError(
             "--cased, --alphabet, --unused and --beside go with --size; a model that is extended "
@@ -193,7 +210,7 @@ def _extend(options: argparse.Namespace, memory_bytes: int, progress: Progress) 
         chosen = choose_words(
             tokenizer,
             words.counter.words(),
-            options.words,
+            _NEW_WORDS if options.words is None else options.words,
             min_count=5 if options.min_count is None else options.min_count,
         )
     extended = extend(folder, options.out, [new.word for new in chosen])
