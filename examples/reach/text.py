@@ -75,7 +75,7 @@ def batches(reader: ShardReader, task: Pretrain) -> Iterator[Packed]:
 
 def long_rows(reader: ShardReader, most: int) -> list[Row]:
     """Rows that are nearly full, evenly spread over the text."""
-    found = np.flatnonzero(reader.lengths >= 0.9 * MAX_TOKENS)
+    found = np.flatnonzero(np.asarray(reader.lengths) >= 0.9 * MAX_TOKENS)
     chosen = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).astype(int))
     return [reader.row(int(index)) for index in found[chosen]]
 

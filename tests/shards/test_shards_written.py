@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filbert.corpus import Document
+from filbert.disk import atomic_file
 from filbert.errors import DataError, FilbertError, SettingsError
-from filbert.shards import ShardReader, read_batches, write_shards, writing
+from filbert.shards import ShardReader, read_batches, row_table, write_shards, writing
 from filbert.shards.cutting import cut_rows
 from filbert.tokenizer import SpecialTokens, Tokenizer
 
@@ -39,7 +40,7 @@ def text(*sentences: str) -> Document:
 @pytest.fixture
 def folder(tokenizer: Tokenizer, tmp_path: Path) -> Path:
     documents = [text("the cats sat.", "the mat."), text("中文."), text("cat " * 30)]
-    write_shards(documents, tokenizer, tmp_path / "shards", tokens_per_shard=12)
+    write_shards(documents, tokenizer, tmp_path / "shards", characters_per_shard=24)
     return tmp_path / "shards"
 
 
@@ -56,8 +57,9 @@ def test_rows_are_whole_sentences_of_one_document(folder: Path) -> None:
         ["[CLS]", "中", "文", ".", "[SEP]"],
     ]
     assert rows[3:] == [["[CLS]", *["cat"] * 6, "[SEP]"]] * 5
-    assert reader.lengths.tolist() == [len(row) for row in rows]
-    assert reader.lengths.dtype == np.int32
+    lengths = np.asarray(reader.lengths)
+    assert lengths.tolist() == [len(row) for row in rows]
+    assert lengths.dtype == np.int32
     assert [reader.row(i).origin for i in range(8)] == [
         (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (1, 4),
     ]  # fmt: skip
@@ -81,25 +83,22 @@ def test_an_epoch_of_batches_holds_every_row(folder: Path) -> None:
 
 def test_index_says_what_is_there(folder: Path, tokenizer: Tokenizer) -> None:
     index = json.loads((folder / "shards.json").read_text())
-    assert index["format"] == 1
-    assert index["dtype"] == "uint16"
+    assert index["format"] == 2
     assert index["vocab_size"] == tokenizer.vocab_size
     assert index["tokenizer"] == tokenizer.digest
     assert (index["tokens"], index["documents"], index["sentences"]) == (41, 3, 4)
     assert [shard["tokens"] for shard in index["shards"]] == [11, 30]
-    tokens = np.fromfile(folder / "shard-00000.tokens.bin", "<u2")
+    tokens = np.fromfile(folder / "shard-00000.bin", "<u2", count=11)
     assert tokenizer.tokens(tokens)[:3] == ["the", "cat", "##s"]
-    assert np.fromfile(folder / "shard-00000.documents.bin", "<i8").tolist() == [8, 11]
-    assert np.fromfile(folder / "shard-00000.sentences.bin", "<i8").tolist() == [5, 8, 11]
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(65_536, "uint16"), (65_537, "uint32")])
-def test_type_follows_the_vocabulary(size: int, dtype: str, tmp_path: Path) -> None:
+def test_a_large_vocabulary_takes_two_bytes_too(tmp_path: Path) -> None:
+    size = 65_537
     vocab = [*SpecialTokens().all, *(f"w{number}" for number in range(size - 5))]
     written = write_shards([plain(f"w{size - 6} w0")], Tokenizer(vocab), tmp_path / "shards")
-    assert written.dtype == dtype
     reader = ShardReader(tmp_path / "shards", max_tokens=8)
     assert reader.row(0).token_ids.tolist() == [2, size - 1, 5, 3]
+    assert written.shards[0].exceptions == 0
 
 
 def test_special_tokens_in_a_text_are_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -123,6 +122,28 @@ def test_text_after_the_last_sentence_end_is_kept(tokenizer: Tokenizer, tmp_path
 def test_documents_without_tokens_are_left_out(tokenizer: Tokenizer, tmp_path: Path) -> None:
     written = write_shards([plain("  "), plain("cat"), plain("")], tokenizer, tmp_path / "shards")
     assert written.documents == 1
+    reader = ShardReader(tmp_path / "shards", max_tokens=8)
+    assert reader.place(0).file_row == 1  # the way back counts the empty one before it
+
+
+def test_languages_and_the_way_back(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    said = ["en", "zh", None, "en"]
+    documents = [
+        Document(text, "book.txt", f"line {n}", language=said[n])
+        for n, text in enumerate(["the cat", "中 文 中", "sat", "mat on mat"])
+    ]
+    written = write_shards(documents, tokenizer, tmp_path / "shards", characters_per_shard=8)
+    assert {name: (c.documents, c.tokens) for name, c in written.languages.items()} == {
+        "en": (2, 5),
+        "zh": (1, 3),
+        "": (1, 1),
+    }
+    reader = ShardReader(tmp_path / "shards", max_tokens=8)
+    places = [reader.place(index) for index in range(len(reader))]
+    assert [place.language for place in places] == ["en", "zh", "", "en"]
+    assert [place.file_row for place in places] == [0, 1, 2, 3]
+    for number in range(len(reader)):
+        assert reader.number_of(*reader.row(number).origin) == number
 
 
 def test_no_token_at_all_leaves_no_folder(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -188,7 +209,7 @@ def test_documents_are_streamed(
     def documents() -> Iterator[Document]:
         nonlocal most
         for number in range(200):
-            document = Watched("cat " * 50, "book.txt", 1)
+            document = Watched("cat " * 50, "book.txt", "line 1")
             alive.add(number)
             weakref.finalize(document, alive.discard, number)
             most = max(most, len(alive))
@@ -198,11 +219,11 @@ def test_documents_are_streamed(
     assert 5 <= most <= 12
 
 
-SMALL = ["shard-00000.tokens.bin", "shard-00000.documents.bin", "shard-00001.sentences.bin"]
+SMALL = ["shard-00000.bin", "shard-00001.bin"]
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("place", [0, 21, -1])
 def test_a_flipped_bit_is_found_and_named(folder: Path, name: str, place: int) -> None:
     raw = bytearray((folder / name).read_bytes())
     raw[place] ^= 0x10
@@ -226,19 +247,57 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
         ShardReader(folder, max_tokens=8)
 
 
-@pytest.mark.parametrize("name", ["shard-00000.documents.bin", "shard-00000.sentences.bin"])
-def test_ends_that_cannot_be_are_found_unverified(folder: Path, name: str) -> None:
-    ends = np.fromfile(folder / name, "<i8")
-    ends[0] = ends[-1] + 1
-    ends.tofile(folder / name)
-    with pytest.raises(DataError, match=f"{name}: damaged"):
+def test_sentences_that_cannot_be_are_found_unverified(folder: Path) -> None:
+    raw = bytearray((folder / "shard-00000.bin").read_bytes())
+    raw[22] += 1  # the first sentence's tokens, behind 11 tokens
+    (folder / "shard-00000.bin").write_bytes(raw)
+    with pytest.raises(DataError, match=r"shard-00000\.bin: damaged: expected sentences of 11"):
         ShardReader(folder, max_tokens=8, verify=False)
 
 
-def test_a_document_end_inside_a_sentence_is_found_unverified(folder: Path) -> None:
-    np.array([7, 11], "<i8").tofile(folder / "shard-00000.documents.bin")
-    with pytest.raises(DataError, match=r"sentences\.bin: damaged"):
-        ShardReader(folder, max_tokens=8, verify=False)
+def test_what_was_verified_is_not_read_again_until_it_changes(folder: Path) -> None:
+    ShardReader(folder, max_tokens=8)
+    raw = bytearray((folder / "shard-00001.bin").read_bytes())
+    raw[0] ^= 1
+    (folder / "shard-00001.bin").write_bytes(raw)
+    with pytest.raises(DataError, match=r"shard-00001\.bin: damaged"):
+        ShardReader(folder, max_tokens=8)
+
+
+def test_the_table_of_rows_is_made_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = spans(ShardReader(folder, max_tokens=8))
+
+    def never(*_: object) -> None:
+        raise AssertionError("cut again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(row_table, "cut_rows", never)
+        assert spans(ShardReader(folder, max_tokens=8)) == before
+        with pytest.raises(AssertionError, match="cut again"):
+            ShardReader(folder, max_tokens=9)
+    (folder / "rows-6.json").write_text("{")
+    (folder / "rows-6.bin").write_bytes(b"none")
+    assert spans(ShardReader(folder, max_tokens=8)) == before
+
+
+def test_a_folder_that_cannot_be_written_is_read_all_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = spans(ShardReader(folder, max_tokens=8))
+    for file in folder.glob("rows-*"):
+        file.unlink()
+    original = atomic_file
+
+    def refusing(path: Path):
+        if path.parent == folder:
+            raise FilbertError("no rights") from PermissionError(13, "no rights")
+        return original(path)
+
+    monkeypatch.setattr("filbert.shards.row_table.atomic_file", refusing)
+    assert spans(ShardReader(folder, max_tokens=8)) == before
+    assert not list(folder.glob("rows-*"))
+    assert list((tmp_path / "cache" / "filbert" / "rows").iterdir())
 
 
 def edited(folder: Path, change: Callable[[dict], object]) -> Path:
@@ -251,17 +310,15 @@ def edited(folder: Path, change: Callable[[dict], object]) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda i: i.update(format=2), "format: expected 1, got 2"),
-        (lambda i: i.update(dtype="uint32"), "dtype: expected 'uint16'"),
-        (lambda i: i.update(dtype="float64"), "dtype: expected 'uint16'"),
+        (lambda i: i.update(format=1), "format: expected 2, got 1; write the shards anew"),
         (lambda i: i.update(vocabsize=3), "unknown setting 'vocabsize'; did you mean 'vocab_size'"),
         (lambda i: i.pop("tokens"), "tokens"),
         (lambda i: i.update(tokens="many"), "tokens"),
         (lambda i: i.update(tokens=1), "tokens: expected 41"),
         (lambda i: i.update(shards=[]), "shards: expected at least one"),
-        (lambda i: i["shards"].reverse(), "expected the name 'shard-00000'"),
-        (lambda i: i["shards"][0].update(name="../elsewhere"), "expected the name 'shard-00000'"),
-        (lambda i: i["shards"][0].update(sha256={}), "sha256: expected the files"),
+        (lambda i: i["shards"].reverse(), "expected names that rise"),
+        (lambda i: i["shards"][0].update(name="../elsewhere"), "expected a name as 'shard-00000'"),
+        (lambda i: i["shards"][0].update(exceptions=-1), "exceptions: expected 0 to 11, got -1"),
         (lambda i: i["shards"][0].update(documents=-1), "expected 0 < documents"),
         (lambda i: i["shards"][0].update(sentences=10**15), "expected 0 < documents"),
         (lambda i: i.update(tokenizer="0" * 64), "not the tokenizer that made these shards"),
@@ -292,8 +349,10 @@ def test_numbers_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match="max_tokens: expected 3 or more, got 2"):
         ShardReader(folder, max_tokens=2)
-    with pytest.raises(SettingsError, match="tokens_per_shard"):
-        write_shards([plain("cat")], tokenizer, tmp_path / "other", tokens_per_shard=0)
+    with pytest.raises(SettingsError, match="characters_per_shard"):
+        write_shards([plain("cat")], tokenizer, tmp_path / "other", characters_per_shard=0)
+    with pytest.raises(SettingsError, match="workers"):
+        write_shards([plain("cat")], tokenizer, tmp_path / "other", workers=0)
     for number in (-1, 8):
         with pytest.raises(DataError, match=f"row {number} is not in"):
             ShardReader(folder, max_tokens=8).row(number)
@@ -345,7 +404,7 @@ def test_every_token_is_in_exactly_one_row(
     tmp_path_factory: pytest.TempPathFactory,
     tokenizer: Tokenizer,
     documents: list[list[list[str]]],
-    tokens_per_shard: int,
+    characters_per_shard: int,
     max_tokens: int,
 ) -> None:
     texts = [text(*(" ".join(sentence) for sentence in document)) for document in documents]
@@ -353,9 +412,9 @@ def test_every_token_is_in_exactly_one_row(
     if not expected:
         return
     folder = tmp_path_factory.mktemp("any") / "shards"
-    written = write_shards(texts, tokenizer, folder, tokens_per_shard=tokens_per_shard)
+    written = write_shards(texts, tokenizer, folder, characters_per_shard=characters_per_shard)
     reader = ShardReader(folder, max_tokens=max_tokens)
     assert [token for row in spans(reader) for token in row[1:-1]] == expected
-    assert reader.lengths.max() <= max_tokens
+    assert np.asarray(reader.lengths).max() <= max_tokens
     assert written == reader.contents
-    assert all(shard.tokens <= tokens_per_shard or shard.documents == 1 for shard in written.shards)
+    assert reader.digest == ShardReader(folder, max_tokens=max_tokens).digest

@@ -16,8 +16,9 @@ import pytest
 import filbert
 from filbert.checkpoint import read_tensors
 from filbert.engine import evaluate
-from filbert.errors import CheckpointError, FilbertError, SettingsError
-from filbert.shards import ShardReader
+from filbert.errors import CheckpointError, DataError, FilbertError, SettingsError
+from filbert.shards import ShardReader, write_shards
+from filbert.tokenizer import learn_wordpiece
 from filbert.train import Plan, RunFolder, Saved, Stepped
 from filbert.train.loop import train
 from filbert.train.sources import split_off
@@ -210,7 +211,8 @@ def test_minutes_and_epochs_end_a_run(world: Any, plan: Plan, tmp_path: Path) ->
     assert last["learning_rate"] < 0.3 * plan.train.peak_lr
     by_epoch = with_train(plan, steps=None, epochs=1.0)
     folder = filbert.pretrain(world.shards, tmp_path / "epoch", plan=by_epoch)
-    assert folder.train()["state"]["read"] == {"epoch": 1, "position": 0}
+    read = folder.train()["state"]["read"]
+    assert (read["epoch"], read["position"]) == (1, 0)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(world: Any, plan: Plan, tmp_path: Path) -> None:
@@ -237,11 +239,48 @@ def test_what_does_not_fit_is_said(world: Any, plan: Plan, tmp_path: Path) -> No
 
 
 def test_the_dev_part_is_whole_blocks_and_nothing_is_lost() -> None:
-    kept, dev = split_off(10_000, seed=3)
+    blocks = split_off(10_000, seed=3)
+    kept, dev = blocks.kept(np.arange(len(blocks))), blocks.aside()
     assert sorted([*kept.tolist(), *dev.tolist()]) == list(range(10_000))
+    assert (np.diff(kept) > 0).all()
     assert 64 <= len(dev) <= 100
-    assert split_off(10_000, seed=3)[1].tolist() == dev.tolist()
+    assert split_off(10_000, seed=3).aside().tolist() == dev.tolist()
     assert (np.diff(dev) == 1).mean() > 0.9
+
+
+@pytest.mark.parametrize(("rows", "dev_rows"), [(2, 1000), (31, 1000), (33, 5), (3_201, 1000)])
+def test_any_number_of_rows_is_split_without_loss(rows: int, dev_rows: int) -> None:
+    blocks = split_off(rows, seed=1, dev_fraction=0.3, dev_rows=dev_rows)
+    kept = blocks.kept(np.arange(len(blocks)))
+    assert sorted([*kept.tolist(), *blocks.aside().tolist()]) == list(range(rows))
+
+
+def test_two_shard_folders_are_mixed_by_weight(world: Any, plan: Plan, tmp_path: Path) -> None:
+    write_shards(world.documents[:60], world.tokenizer, tmp_path / "small")
+    mixed = [(world.shards, 1.0), (tmp_path / "small", 3.0)]
+    room = importlib.import_module("filbert.train.pretrain")
+    original, seen = room.follow, []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def watched(job: Any, what: str, progress: Any) -> Any:
+            seen.append(job.source.shares)
+            return original(job, what, progress)
+
+        patch.setattr(room, "follow", watched)
+        filbert.pretrain(mixed, tmp_path / "whole", plan=plan)
+    assert seen == [(0.25, 0.75)]
+    # Stopped half-way and gone on with: the very same run.
+    with pytest.raises(FilbertError):
+        filbert.pretrain(mixed[::-1], tmp_path / "whole", plan=plan)
+
+
+def test_shards_of_two_tokenizers_are_not_mixed(world: Any, plan: Plan, tmp_path: Path) -> None:
+    other = learn_wordpiece((d.text for d in world.documents), 900)
+    write_shards(world.documents[:60], other, tmp_path / "small")
+    with pytest.raises(DataError, match=r"small: made with the tokenizer \w{12}…, the first"):
+        filbert.pretrain(
+            [(world.shards, 1.0), (tmp_path / "small", 1.0)], tmp_path / "run", plan=plan
+        )
 
 
 def test_events_come_in_order(world: Any, plan: Plan, tmp_path: Path) -> None:

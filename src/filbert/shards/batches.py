@@ -1,8 +1,9 @@
 """Rows → batches without end: shuffled, resumable at any place, shared out among ranks."""
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +17,51 @@ _FETCHED_ROWS = 1024
 
 @dataclass(frozen=True, slots=True)
 class ReadState:
-    """A place in the endless stream: the epoch, and how many of its rows are behind.
+    """A place in the endless stream: the epoch, how many of its rows are behind, and which stream.
 
-    It is the same for all ranks and says nothing of their number.
+    It is the same for all ranks and says nothing of their number. The key says by which seed and
+    of which rows the order is; "" (a state from before there were keys) goes with any.
     """
 
     epoch: int = 0
     position: int = 0
+    key: str = field(default="", compare=False)
+
+
+class Lengths(Protocol):
+    """The tokens of rows, by number; in memory or not."""
+
+    def __len__(self) -> int:
+        """How many rows an epoch has."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """Those of some rows: int64 [n] → int32 [n]."""
+
+
+class Order(Protocol):
+    """Which rows an epoch reads, one after another."""
+
+    def __call__(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows at some places of the epoch: int64 [positions] → int64 [positions]."""
 
 
 class RowSource(Protocol):
     """Rows that can be had in any order."""
 
     @property
-    def lengths(self) -> NDArray[np.int32]:
-        """The tokens of each row, special tokens included: int32 [rows]."""
+    def lengths(self) -> Lengths:
+        """The tokens of each row, special tokens included."""
 
     def row(self, index: int) -> Row:
         """One row by its number."""
+
+
+@runtime_checkable
+class Ordered(Protocol):
+    """A source that says itself in which order an epoch reads its rows."""
+
+    def order(self, seed: int, epoch: int) -> Order:
+        """The order of an epoch."""
 
 
 def read_batches(
@@ -47,7 +75,8 @@ def read_batches(
 ) -> Iterator[tuple[list[Row], ReadState]]:
     """Batches for ever, each with the state from which the one after it follows.
 
-    An epoch is a permutation of all rows, chosen by (seed, epoch). The global batch is its next
+    An epoch is a permutation of all rows, chosen by (seed, epoch), or what an Ordered source says
+    (a Mixture). The global batch is its next
     rows until batch_tokens would be exceeded; a single longer row makes a batch of its own, and
     the last batch of an epoch may be small. A rank gets every world-th row of the global batch,
     from number `rank` on; that may be none at all. So the global batches depend on neither rank
@@ -55,7 +84,7 @@ def read_batches(
 
     state: where to go on; None is the beginning.
     Raises SettingsError for numbers that cannot be, DataError for a source without rows and for a
-    state that lies outside the source.
+    state that lies outside the source, or is of another seed or other rows.
     """
     if batch_tokens < 1:
         raise SettingsError(f"batch_tokens: expected 1 or more, got {batch_tokens}")
@@ -70,33 +99,51 @@ def read_batches(
             f"the reading state (epoch {state.epoch}, position {state.position}) does not fit "
             f"{rows:,} rows; it comes from other data or another max_tokens"
         )
-    return _batches(source, batch_tokens, seed, state, slice(rank, None, world))
+    key = _key(source, seed)
+    if state.key not in ("", key):
+        raise DataError(
+            f"the reading state is of another order of rows: its key is {state.key}, and that of "
+            f"these data with the seed {seed} is {key}"
+        )
+    return _batches(source, batch_tokens, seed, state, slice(rank, None, world), key)
+
+
+def _key(source: RowSource, seed: int) -> str:
+    """What decides about the order of the rows, in 16 digits."""
+    digest = getattr(source, "digest", "")
+    said = f"{seed} {len(source.lengths)} {digest() if callable(digest) else digest}"
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
 
 def _batches(
-    source: RowSource, batch_tokens: int, seed: int, state: ReadState, mine: slice
+    source: RowSource, batch_tokens: int, seed: int, state: ReadState, mine: slice, key: str
 ) -> Iterator[tuple[list[Row], ReadState]]:
     lengths = source.lengths
     epoch, position = state.epoch, state.position
     while True:
-        order = Permutation(len(lengths), seed, epoch)
+        order: Order = (
+            source.order(seed, epoch)
+            if isinstance(source, Ordered)
+            else Permutation(len(lengths), seed, epoch)
+        )
         for indices in _global_batches(order, lengths, batch_tokens, position):
             position += len(indices)
             done = position == len(lengths)
-            after = ReadState(epoch + 1, 0) if done else ReadState(epoch, position)
+            after = ReadState(epoch + 1, 0, key) if done else ReadState(epoch, position, key)
             yield [source.row(int(index)) for index in indices[mine]], after
         epoch, position = epoch + 1, 0
 
 
 def _global_batches(
-    order: Permutation, lengths: NDArray[np.int32], batch_tokens: int, position: int
+    order: Order, lengths: Lengths, batch_tokens: int, position: int
 ) -> Iterator[NDArray[np.int64]]:
     """The row numbers of each batch, from a position of an epoch to its end."""
     pending = np.zeros(0, np.int64)
-    while position < order.size or pending.size:
+    rows = len(lengths)
+    while position < rows or pending.size:
         ends = np.cumsum(lengths[pending], dtype=np.int64)
-        while position < order.size and (not ends.size or ends[-1] <= batch_tokens):
-            stop = min(position + _FETCHED_ROWS, order.size)
+        while position < rows and (not ends.size or ends[-1] <= batch_tokens):
+            stop = min(position + _FETCHED_ROWS, rows)
             pending = np.concatenate((pending, order(np.arange(position, stop))))
             ends = np.cumsum(lengths[pending], dtype=np.int64)
             position = stop

@@ -1,60 +1,84 @@
 """The form of a shard folder, and its list of contents, shards.json.
 
-    shards.json                     this module's ShardSet
-    shard-00000.tokens.bin          token ids, uint16 or uint32, without special tokens
-    shard-00000.documents.bin       int64 [documents], the exclusive end of each, in tokens
-    shard-00000.sentences.bin       int64 [sentences], likewise; a document's end is also one
-    tokenizer/                      the tokenizer that made the ids
+    shards.json        this module's ShardSet
+    shard-00000.bin    see packing.py
+    tokenizer/         the tokenizer that made the ids
+    report.html        what is in it, for people
+    rows-128.bin       made when it is first read: see row_table.py
 
-All numbers are little-endian. A shard ends where a document ends.
+Why it is so: docs/decisions/0008-shard-format-2.md.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from filbert.disk import sha256_of
 from filbert.errors import DataError, SettingsError
 from filbert.settings import load_settings, to_mapping
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "shards.json"
 TOKENIZER = "tokenizer"
-ENDS = np.dtype("<i8")
-TOKENS: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
+PAGE = "report.html"
+SMALL_VOCABULARY = 2**16
+"""Up to so many tokens an id is its own code."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageCounts:
+    """What of a shard, or of a set, is in one language."""
+
+    documents: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Documents of the corpus that follow each other: its file, the first one's row, how many.
+
+    file is "" where the documents did not come from a corpus folder.
+    """
+
+    file: str
+    first: int
+    documents: int
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard: its name, how much is in it, and the checksum of each of its files."""
+    """One shard: how much is in it, where it came from, its checksum.
+
+    exceptions: tokens whose ids are not among the kept ones. long_sentences, long_documents: those
+    with more than 255 tokens or sentences. left_out: documents without any token. unknown: tokens
+    that are [UNK]. languages: in the order of their numbers; "" is unknown.
+    """
 
     name: str
     tokens: int
     documents: int
     sentences: int
-    sha256: dict[str, str]
+    exceptions: int
+    long_sentences: int
+    long_documents: int
+    left_out: int
+    unknown: int
+    languages: dict[str, LanguageCounts]
+    stretches: list[Stretch]
+    sha256: str
 
-    def sizes(self, dtype: str) -> dict[str, int]:
-        """The bytes that each of its files must have."""
-        return {
-            f"{self.name}.tokens.bin": self.tokens * TOKENS[dtype].itemsize,
-            f"{self.name}.documents.bin": self.documents * ENDS.itemsize,
-            f"{self.name}.sentences.bin": self.sentences * ENDS.itemsize,
-        }
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name}.bin"
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSet:
-    """All that shards.json says.
-
-    dtype: "uint16" or "uint32". tokenizer: the digest of the tokenizer that made the ids.
-    """
+    """All that shards.json says. tokenizer: the digest of the tokenizer that made the ids."""
 
     format: int
-    dtype: str
     vocab_size: int
     tokenizer: str
     tokens: int
@@ -62,16 +86,46 @@ class ShardSet:
     sentences: int
     shards: list[Shard]
 
+    @property
+    def digest(self) -> str:
+        """What this set is, in one number: hexadecimal SHA-256 over all that is said here."""
+        return hashlib.sha256(json.dumps(to_mapping(self), sort_keys=True).encode()).hexdigest()
 
-def dtype_for(vocab_size: int) -> str:
-    """The smallest of the two types that holds every id."""
-    return "uint16" if vocab_size <= 2**16 else "uint32"
+    @property
+    def languages(self) -> dict[str, LanguageCounts]:
+        """The counts of all shards by language, the most tokens first."""
+        found: dict[str, LanguageCounts] = {}
+        for shard in self.shards:
+            for name, counts in shard.languages.items():
+                before = found.get(name, LanguageCounts(0, 0))
+                found[name] = LanguageCounts(
+                    before.documents + counts.documents, before.tokens + counts.tokens
+                )
+        return dict(sorted(found.items(), key=lambda item: (-item[1].tokens, item[0])))
+
+
+def index_of(shards: list[Shard], vocab_size: int, tokenizer: str) -> ShardSet:
+    """The contents of a set of shards."""
+    return ShardSet(
+        format=FORMAT,
+        vocab_size=vocab_size,
+        tokenizer=tokenizer,
+        tokens=sum(shard.tokens for shard in shards),
+        documents=sum(shard.documents for shard in shards),
+        sentences=sum(shard.sentences for shard in shards),
+        shards=shards,
+    )
 
 
 def write_index(contents: ShardSet, folder: Path) -> None:
     """Write shards.json into a folder that is being filled."""
-    text = json.dumps(to_mapping(contents), indent=2) + "\n"
+    text = json.dumps(to_mapping(contents), indent=1, ensure_ascii=False) + "\n"
     (folder / INDEX).write_text(text, encoding="utf-8")
+
+
+def name_of(number: int) -> str:
+    """The name of a shard by its number."""
+    return f"shard-{number:05d}"
 
 
 def read_index(folder: Path) -> ShardSet:
@@ -83,21 +137,18 @@ def read_index(folder: Path) -> ShardSet:
     if not path.is_file():
         what = "no such folder" if not folder.is_dir() else f"no {INDEX} in it"
         raise DataError(f"{folder}: expected a folder of shards; {what}")
+    _check_format(path)
     try:
         contents = load_settings(path, ShardSet)
     except SettingsError as error:
         raise DataError(str(error)) from error
-    if contents.format != FORMAT:
-        raise DataError(f"{path}: format: expected {FORMAT}, got {contents.format}")
-    if contents.dtype != dtype_for(contents.vocab_size):
-        raise DataError(
-            f"{path}: dtype: expected {dtype_for(contents.vocab_size)!r} for a vocabulary of "
-            f"{contents.vocab_size}, got {contents.dtype!r}"
-        )
     if not contents.shards:
         raise DataError(f"{path}: shards: expected at least one, got none")
-    for number, shard in enumerate(contents.shards):
-        _check_shard(shard, name_of(number), contents.dtype, folder)
+    for shard in contents.shards:
+        _check_shard(shard, contents.vocab_size, folder)
+    names = [shard.name for shard in contents.shards]
+    if names != sorted(set(names)):
+        raise DataError(f"{path}: shards: expected names that rise, got {', '.join(names[:9])}")
     for field in ("tokens", "documents", "sentences"):
         total = sum(getattr(shard, field) for shard in contents.shards)
         if total != getattr(contents, field):
@@ -108,40 +159,60 @@ def read_index(folder: Path) -> ShardSet:
     return contents
 
 
-def name_of(number: int) -> str:
-    """The name of a shard by its number."""
-    return f"shard-{number:05d}"
+def _check_format(path: Path) -> None:
+    """Before the fields, which differ from format to format."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
+    number = found.get("format") if isinstance(found, dict) else None
+    if number != FORMAT:
+        raise DataError(
+            f"{path}: format: expected {FORMAT}, got {number!r}; write the shards anew from the "
+            "corpus (filbert shards CORPUS --tokenizer DIR --out DIR)"
+        )
 
 
-def _check_shard(shard: Shard, name: str, dtype: str, folder: Path) -> None:
+def _check_shard(shard: Shard, vocab_size: int, folder: Path) -> None:
     """Names are given, never free: a path in shards.json must not lead out of the folder."""
-    path = folder / INDEX
-    if shard.name != name:
-        raise DataError(f"{path}: shards: expected the name {name!r}, got {shard.name!r}")
+    from filbert.shards.packing import size_of
+
+    path, name = folder / INDEX, shard.name
+    number = name.removeprefix("shard-")
+    if not (number.isascii() and number.isdecimal() and name == name_of(int(number))):
+        raise DataError(f"{path}: shards: expected a name as 'shard-00000', got {name!r}")
     if not 0 < shard.documents <= shard.sentences <= shard.tokens:
         raise DataError(
             f"{path}: {name}: expected 0 < documents ≤ sentences ≤ tokens, got "
             f"{shard.documents}, {shard.sentences}, {shard.tokens}"
         )
-    sizes = shard.sizes(dtype)
-    if shard.sha256.keys() != sizes.keys():
-        raise DataError(
-            f"{path}: {name}: sha256: expected the files {', '.join(sizes)}; "
-            f"got {', '.join(shard.sha256) or 'none'}"
-        )
-    for file, size in sizes.items():
-        if not (folder / file).is_file():
-            raise DataError(f"{folder / file}: missing; {INDEX} lists it")
-        if (got := (folder / file).stat().st_size) != size:
-            raise DataError(f"{folder / file}: expected {size:,} bytes by {INDEX}, got {got:,}")
+    parts = {
+        "exceptions": shard.tokens,
+        "long_sentences": shard.sentences,
+        "long_documents": shard.documents,
+        "left_out": 2**32,
+        "unknown": shard.tokens,
+    }
+    for field, most in parts.items():
+        if not 0 <= getattr(shard, field) <= most:
+            raise DataError(
+                f"{path}: {name}: {field}: expected 0 to {most:,}, got {getattr(shard, field):,}"
+            )
+    size = size_of(shard, vocab_size)
+    file = folder / shard.file
+    try:
+        got = file.stat().st_size
+    except OSError as error:
+        raise DataError(f"{file}: missing; {INDEX} lists it") from error
+    if got != size:
+        raise DataError(f"{file}: expected {size:,} bytes by {INDEX}, got {got:,}")
 
 
 def verify(contents: ShardSet, folder: Path) -> None:
     """Compare every file with its checksum. Raises DataError naming the first that differs."""
     for shard in contents.shards:
-        for file, expected in shard.sha256.items():
-            if (got := sha256_of(folder / file)) != expected:
-                raise DataError(
-                    f"{folder / file}: damaged: expected the SHA-256 {expected[:12]}… by {INDEX}, "
-                    f"got {got[:12]}…; write the shards again"
-                )
+        if (got := sha256_of(folder / shard.file)) != shard.sha256:
+            raise DataError(
+                f"{folder / shard.file}: damaged: expected the SHA-256 {shard.sha256[:12]}… by "
+                f"{INDEX}, got {got[:12]}…; write the shards again"
+            )

@@ -1,6 +1,7 @@
 """A folder of shards → rows, memory-mapped."""
 
-from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,91 +11,166 @@ from numpy.typing import NDArray
 from filbert.batch import Row
 from filbert.errors import DataError, SettingsError
 from filbert.shards import index
-from filbert.shards.cutting import cut_rows
-from filbert.shards.index import ENDS, TOKENS, Shard
+from filbert.shards.batches import Lengths
+from filbert.shards.packing import ShardFile
+from filbert.shards.row_table import row_table
 from filbert.tokenizer import Tokenizer
 
 _SPECIALS_A_ROW = 2  # [CLS] and [SEP]
+_OPEN_SHARDS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlace:
+    """Where a row comes from.
+
+    Attributes:
+        shard: the name of its shard.
+        row: its number in the shard.
+        document: its document's number in the shard, those without tokens not counted.
+        language: of the document; "" is unknown.
+        file: of the corpus; "" if the documents came from elsewhere.
+        file_row: the document's row in that file.
+    """
+
+    shard: str
+    row: int
+    document: int
+    language: str
+    file: str
+    file_row: int
 
 
 class ShardReader:
     """The rows of a shard folder: [CLS], a span of one document, [SEP].
 
     A span is as many whole sentences of its document as fit in max_tokens, special tokens
-    included; a longer sentence is cut hard. Every token lies in exactly one row.
+    included; a longer sentence is cut hard. Every token lies in exactly one row. What is held in
+    memory does not grow with the number of rows: their table is mapped, as the tokens are.
 
-    lengths    int32 [rows], tokens of each row, special tokens included
+    lengths    int32 [rows], tokens of each row, special tokens included: mapped, read by index
     contents   what shards.json says
     tokenizer  the tokenizer that made the ids
     """
 
-    def __init__(self, folder: Path | str, *, max_tokens: int, verify: bool = True):
+    def __init__(self, folder: Path | str, *, max_tokens: int, verify: bool | None = None):
         """Open a folder that `write_shards` has written.
 
-        verify: compare every file with its checksum first (about a second for each GB).
+        verify: compare every file with its checksum first (about a second for each GB). None: the
+        first time that these files are opened with this max_tokens, and when one was changed.
         Raises DataError naming the file that is missing, damaged or not as shards.json says.
         """
         if max_tokens <= _SPECIALS_A_ROW:
             raise SettingsError(
                 f"max_tokens: expected {_SPECIALS_A_ROW + 1} or more, got {max_tokens}"
             )
-        folder = Path(folder)
-        self.contents = index.read_index(folder)
+        self._folder = Path(folder)
+        self.contents = index.read_index(self._folder)
         if verify:
-            index.verify(self.contents, folder)
-        self.tokenizer = Tokenizer.load(folder / index.TOKENIZER)
+            self._verify()
+        self.tokenizer = Tokenizer.load(self._folder / index.TOKENIZER)
         if self.tokenizer.digest != self.contents.tokenizer:
             raise DataError(
-                f"{folder / index.TOKENIZER}: not the tokenizer that made these shards: expected "
-                f"the digest {self.contents.tokenizer[:12]}… by {index.INDEX}, "
+                f"{self._folder / index.TOKENIZER}: not the tokenizer that made these shards: "
+                f"expected the digest {self.contents.tokenizer[:12]}… by {index.INDEX}, "
                 f"got {self.tokenizer.digest[:12]}…"
             )
-        self._tokens: list[NDArray[Any]] = []
-        self._first_row = [0]
-        starts, lengths = [], []
-        for shard in self.contents.shards:
-            tokens, documents, sentences = self._open(folder, shard)
-            cut = cut_rows(documents, sentences, max_tokens - _SPECIALS_A_ROW)
-            self._tokens.append(tokens)
-            self._first_row.append(self._first_row[-1] + len(cut[0]))
-            starts.append(cut[0])
-            lengths.append(cut[1])
-        self._starts = np.concatenate(starts)
-        self.lengths: NDArray[np.int32] = np.concatenate(lengths) + np.int32(_SPECIALS_A_ROW)
+        self._shard = lru_cache(_OPEN_SHARDS)(self._open)
+        check = (lambda: None) if verify is not None else self._verify
+        self._table = row_table(
+            self.contents, self._folder, max_tokens - _SPECIALS_A_ROW, self._shard, check
+        )
+        self.lengths: Lengths = _Lengths(self._table.lengths)
 
-    def _open(self, folder: Path, shard: Shard) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """The shard's tokens (mapped), document ends and sentence ends."""
-        names = list(shard.sizes(self.contents.dtype))
-        tokens = np.memmap(folder / names[0], TOKENS[self.contents.dtype], mode="r")
-        documents, sentences = (np.fromfile(folder / name, ENDS) for name in names[1:])
-        for name, ends in zip(names[1:], (documents, sentences), strict=True):
-            if ends[0] < 1 or ends[-1] != shard.tokens or (np.diff(ends) < 1).any():
-                raise DataError(
-                    f"{folder / name}: damaged: expected ends that rise to {shard.tokens}"
-                )
-        if not np.isin(documents, sentences, assume_unique=True).all():
-            raise DataError(f"{folder / names[2]}: damaged: lacks ends that {names[1]} has")
-        return tokens, documents, sentences
+    def _verify(self) -> None:
+        index.verify(self.contents, self._folder)
+
+    def _open(self, number: int) -> ShardFile:
+        shard = self.contents.shards[number]
+        return ShardFile(self._folder / shard.file, shard, self.contents.vocab_size)
+
+    @property
+    def digest(self) -> str:
+        """What the shards are and how they are cut."""
+        return f"{self.contents.digest} {len(self)}"
 
     def __len__(self) -> int:
         """The number of rows."""
-        return len(self.lengths)
+        return len(self._table.lengths)
 
     def row(self, index: int) -> Row:
         """One row by its number; its origin is (shard, row within the shard).
 
         Raises DataError for a number outside 0 … rows - 1.
         """
-        if not 0 <= index < len(self.lengths):
-            raise DataError(f"row {index} is not in 0…{len(self.lengths) - 1}")
-        shard = bisect_right(self._first_row, index) - 1
-        start, size = int(self._starts[index]), int(self.lengths[index])
-        token_ids = np.empty(size, np.int32)
+        shard, start, size = self._span(index)
+        token_ids = np.empty(size + _SPECIALS_A_ROW, np.int32)
         token_ids[0] = self.tokenizer.special_ids.cls
-        token_ids[1:-1] = self._tokens[shard][start : start + size - _SPECIALS_A_ROW]
+        token_ids[1:-1] = self._shard(shard).token_ids(start, start + size)
         token_ids[-1] = self.tokenizer.special_ids.sep
         return Row(
             token_ids,
-            np.zeros(size, np.uint8),
-            origin=(shard, index - self._first_row[shard]),
+            np.zeros(len(token_ids), np.uint8),
+            origin=(shard, index - self._table.first_rows[shard]),
         )
+
+    def _span(self, row: int) -> tuple[int, int, int]:
+        """The shard of a row, its start there and its tokens."""
+        if not 0 <= row < len(self):
+            raise DataError(f"row {row} is not in 0…{len(self) - 1}")
+        return (
+            self._table.shard_of(row),
+            int(self._table.starts[row]),
+            int(self._table.lengths[row]),
+        )
+
+    def number_of(self, shard: int, row: int) -> int:
+        """The number of a row by its origin. Raises DataError where there is no such row."""
+        firsts = [*self._table.first_rows, len(self)]
+        if not 0 <= shard < len(firsts) - 1:
+            raise DataError(f"shard {shard} is not in 0…{len(firsts) - 2}")
+        if not 0 <= row < firsts[shard + 1] - firsts[shard]:
+            raise DataError(
+                f"row {row} of shard {shard} is not in 0…{firsts[shard + 1] - firsts[shard] - 1}"
+            )
+        return firsts[shard] + row
+
+    def place(self, index: int) -> RowPlace:
+        """Where a row comes from; takes a pass over the ends of its shard."""
+        number, start, _ = self._span(index)
+        shard, file = self.contents.shards[number], self._shard(number)
+        document = int(np.searchsorted(file.document_ends, start, side="right"))
+        # Documents without tokens have no number here, but a row in the corpus.
+        row = document
+        for empty in file.left_out:
+            row += int(empty) <= row
+        name, file_row = "", row
+        for stretch in shard.stretches:
+            if row < stretch.documents:
+                name, file_row = stretch.file, stretch.first + row
+                break
+            row -= stretch.documents
+        return RowPlace(
+            shard=shard.name,
+            row=index - self._table.first_rows[number],
+            document=document,
+            language=list(shard.languages)[file.languages[document]],
+            file=name,
+            file_row=file_row,
+        )
+
+
+class _Lengths:
+    """The lengths of rows with their special tokens, by index."""
+
+    def __init__(self, spans: NDArray[Any]):
+        self._spans = spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._spans[index] + np.int32(_SPECIALS_A_ROW)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)

@@ -10,10 +10,10 @@ from filbert.batch import Row
 from filbert.checkpoint import Card, Folder, find_folder, load
 from filbert.device import pick_device
 from filbert.encoder import Encoder
-from filbert.errors import SettingsError
+from filbert.errors import DataError, SettingsError
 from filbert.heads import build_model
 from filbert.progress import Progress, quiet
-from filbert.shards import ShardReader
+from filbert.shards import Mixture, RowSource, ShardReader
 from filbert.train.loop import Job
 from filbert.train.plan import Plan
 from filbert.train.run import RunFolder
@@ -21,10 +21,13 @@ from filbert.train.sources import Part, RowList, split_off
 from filbert.train.starting import chosen_plan, follow, run_recipe
 
 Shards = Path | str | ShardReader
+Mixed = Sequence[tuple[Shards, float]]
+
+_DEV_ROWS = 1000
 
 
 def pretrain(
-    data: Shards,
+    data: Shards | Mixed,
     out: Path | str,
     *,
     plan: Plan | Path | str,
@@ -37,7 +40,9 @@ def pretrain(
 ) -> Folder:
     """Train an encoder on shards by masked language modelling; the Folder of the last step.
 
-    data      a folder of shards (filbert.shards.write_shards), or a reader of one
+    data      a folder of shards (filbert.shards.write_shards), or a reader of one; or several, each
+              with its weight: [("english", 2), ("chinese", 1)] reads two rows of the first for each
+              of the second, whatever their sizes
     out       the run's folder; a run that was stopped goes on where it stood
     plan      a Plan, or a recipe's path
     start     a model to go on from; None: a new network of the plan's shape
@@ -50,20 +55,15 @@ def pretrain(
     progress = progress or quiet()
     made = chosen_plan(plan, settings)
     task = made.make_task("pretrain")
-    reader = _reader(data, task.max_tokens)
+    readers = _readers(data, task.max_tokens)
+    reader = readers[0][0]
     task = task.with_tokenizer(reader.tokenizer)
     run = RunFolder(out)
-    digest = hashlib.sha256(repr(reader.contents).encode()).hexdigest()
+    said = " ".join(f"{each.contents.digest} {weight}" for each, weight in readers)
+    digest = hashlib.sha256(said.encode()).hexdigest()
     begin = None if start is None else find_folder(start)
     recipe = run_recipe("pretrain", made, digest, begin.digest() if begin else "")
-    if dev is None:
-        kept, held = split_off(len(reader.lengths), seed=made.train.seed)
-        source: Part | ShardReader = Part(reader, kept)
-        dev_rows = [reader.row(int(index)) for index in held]
-        progress.note(f"no dev set given: {len(held):,} of {len(reader.lengths):,} rows split off")
-    else:
-        source = reader
-        dev_rows = _dev_rows(dev, task.max_tokens)
+    source, dev_rows = _with_dev(readers, dev, task.max_tokens, made.train.seed, progress)
     if dev_rows:
         recipe = {**recipe, "dev": RowList(dev_rows).digest()}
     run.claim(recipe)
@@ -100,8 +100,46 @@ def pretrain(
     return follow(job, f"pre-training {made.name}".strip(), progress)
 
 
+def _readers(data: Shards | Mixed, max_tokens: int) -> list[tuple[ShardReader, float]]:
+    """The readers with their weights, all of one tokenizer."""
+    mixed: Mixed = [(data, 1.0)] if isinstance(data, Path | str | ShardReader) else data
+    readers = [(_reader(shards, max_tokens), weight) for shards, weight in mixed]
+    if not readers:
+        raise DataError("expected shards to learn from, got none")
+    first = readers[0][0].contents.tokenizer
+    for (reader, _), (shards, _) in zip(readers, mixed, strict=True):
+        if reader.contents.tokenizer != first:
+            raise DataError(
+                f"{shards}: made with the tokenizer {reader.contents.tokenizer[:12]}…, the first "
+                f"shards with {first[:12]}…; what is mixed must have one tokenizer"
+            )
+    return readers
+
+
 def _reader(data: Shards, max_tokens: int) -> ShardReader:
     return data if isinstance(data, ShardReader) else ShardReader(data, max_tokens=max_tokens)
+
+
+def _with_dev(
+    readers: list[tuple[ShardReader, float]],
+    dev: Shards | Sequence[Row] | None,
+    max_tokens: int,
+    seed: int,
+    progress: Progress,
+) -> tuple[RowSource, list[Row]]:
+    """What to learn from, and what to score on."""
+    sources: list[tuple[RowSource, float]] = list(readers)
+    dev_rows = [] if dev is None else _dev_rows(dev, max_tokens)
+    if dev is None:
+        share = max(1, _DEV_ROWS // len(readers))
+        held = [split_off(len(reader), seed=seed, dev_rows=share) for reader, _ in readers]
+        pairs = list(zip(readers, held, strict=True))
+        sources = [(Part(reader, blocks), weight) for (reader, weight), blocks in pairs]
+        for (reader, _), blocks in pairs:
+            dev_rows += [reader.row(int(index)) for index in blocks.aside()]
+        total = sum(len(reader) for reader, _ in readers)
+        progress.note(f"no dev set given: {len(dev_rows):,} of {total:,} rows split off")
+    return (sources[0][0] if len(sources) == 1 else Mixture(sources)), dev_rows
 
 
 def _dev_rows(dev: Shards | Sequence[Row], max_tokens: int) -> list[Row]:

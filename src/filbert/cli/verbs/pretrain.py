@@ -5,6 +5,7 @@ from pathlib import Path
 
 from filbert.cli.options import add_device, add_quiet, add_set
 from filbert.cli.output import progress_for, say
+from filbert.errors import SettingsError
 from filbert.progress import show_figures
 
 
@@ -13,7 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe", metavar="RECIPE", help="a .toml file, or the name of one of filbert's own"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="SHARDS")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="SHARDS",
+        help="may be repeated, with weights: --data english=2 --data chinese=1 reads two rows of "
+        "the first for each of the second",
+    )
     parser.add_argument("--dev", type=Path, metavar="SHARDS", help="to score on; else split off")
     parser.add_argument("--start", metavar="MODEL", help="go on from this model")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN")
@@ -31,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if options.minutes is not None:
         settings.append(f"train.minutes={options.minutes}")
     folder = pretrain(
-        options.data,
+        _mixed(options.data),
         options.out,
         plan=options.recipe,
         start=options.start,
@@ -42,3 +50,20 @@ def run(options: argparse.Namespace) -> int:
     )
     say(f"{folder}: {show_figures(folder.scores())}")
     return 0
+
+
+def _mixed(asked: list[str]) -> list[tuple[Path, float]]:
+    """SHARDS or SHARDS=WEIGHT, each; a folder whose name has such an end is a folder."""
+    mixed = []
+    for text in asked:
+        path, sign, weight = text.rpartition("=")
+        if not sign or Path(text).is_dir():
+            mixed.append((Path(text), 1.0))
+            continue
+        try:
+            mixed.append((Path(path), float(weight)))
+        except ValueError:
+            raise SettingsError(
+                f"--data {text}: expected SHARDS or SHARDS=WEIGHT, got the weight {weight!r}"
+            ) from None
+    return mixed

@@ -2,9 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filbert.cli.options import add_quiet
-from filbert.cli.output import progress_for, say
+from filbert.cli.output import complain, progress_for, say
+from filbert.errors import SettingsError
+
+if TYPE_CHECKING:
+    from filbert.shards import ShardSet
+
+_STOPPED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,24 +23,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokenizer", type=Path, required=True, metavar="DIR", help="a tokenizer's, or a model's"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes at most (default: one a core)"
+    )
+    parser.add_argument(
+        "--characters",
+        type=int,
+        metavar="N",
+        help="about how much text a shard holds (default 33,554,432)",
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="begin anew what was interrupted, do not go on"
+    )
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Tokenise and write."""
-    from filbert.corpus import open_documents
     from filbert.shards import write_shards
+    from filbert.shards.writing import CHARACTERS_PER_SHARD
     from filbert.tokenizer import Tokenizer
 
-    contents = write_shards(
-        open_documents(options.corpus),
-        Tokenizer.load(options.tokenizer),
-        options.out,
-        progress=progress_for(options.quiet),
-    )
-    if not options.quiet:
-        say(
-            f"{options.out}: {contents.tokens:,} tokens of {contents.documents:,} documents in "
-            f"{len(contents.shards)} shards ({contents.dtype})"
+    for name in ("workers", "characters"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise SettingsError(f"--{name}: expected 1 or more, got {value}")
+    try:
+        contents = write_shards(
+            options.corpus,
+            Tokenizer.load(options.tokenizer),
+            options.out,
+            characters_per_shard=options.characters or CHARACTERS_PER_SHARD,
+            workers=options.workers,
+            restart=options.restart,
+            progress=progress_for(options.quiet),
         )
+    except KeyboardInterrupt:
+        complain("stopped; the same command goes on where it was (--restart begins anew)")
+        return _STOPPED
+    if not options.quiet:
+        _summarise(contents, options.out)
     return 0
+
+
+def _summarise(contents: "ShardSet", out: Path) -> None:
+    from filbert.shards.index import PAGE
+    from filbert.shards.measuring import stored_bytes
+
+    for name, counts in contents.languages.items():
+        say(
+            f"{name or 'unknown language'}: {counts.tokens:,} tokens "
+            f"({100 * counts.tokens / contents.tokens:.2f} %) of {counts.documents:,} documents"
+        )
+    say(
+        f"{out}: {contents.tokens:,} tokens of {contents.documents:,} documents in "
+        f"{len(contents.shards):,} shards, {stored_bytes(contents) / contents.tokens:.3f} bytes a "
+        f"token; see {out / PAGE}"
+    )

@@ -1,0 +1,101 @@
+"""The words of the shards' report page."""
+
+ENGLISH = {
+    "title": "Shards {name}",
+    "lead": "What the tokenizer made of the corpus. The counts of each shard stand in shards.json "
+    "beside this page; filbert show prints any row.",
+    "sampled": "≈: lengths, rows and single tokens were counted in {shown} of {count} shards, "
+    "evenly spread over the set, with {share} of its tokens. All other numbers are of the whole.",
+    "overview": "Overview",
+    "tokens": "tokens",
+    "documents": "documents",
+    "sentences": "sentences",
+    "shards": "shards",
+    "bytes_a_token": "bytes a token",
+    "tokens_a_sentence": "tokens a sentence",
+    "tokens_a_document": "tokens a document",
+    "unknown": "[UNK]",
+    "left_out": "documents without tokens",
+    "languages": "Languages",
+    "language": "language",
+    "share": "share",
+    "nameless": "unknown",
+    "rows": "Rows",
+    "rows_text": "A row is as many whole sentences of one document as fit, with [CLS] before and "
+    "[SEP] after them. How full: tokens of the mean row in percent of max_tokens; training packs "
+    "rows without padding, so that what a row lacks costs no time.",
+    "max_tokens": "max_tokens",
+    "row_count": "rows",
+    "mean": "tokens of the mean row",
+    "how_full": "how full",
+    "filled": "rows that are full",
+    "lengths": "Lengths",
+    "sentence_lengths": "Sentences by length",
+    "sentence_value": "tokens in a sentence → sentences",
+    "document_lengths": "Documents by length",
+    "document_value": "tokens in a document → documents",
+    "frequent": "Most frequent tokens",
+    "frequent_text": "{used} of the {vocab} tokens of the vocabulary occur; the {shown} most "
+    "frequent ones are {share} of the text. [UNK] stands for what the vocabulary cannot spell: "
+    "{unknown} of all tokens.",
+    "rank": "rank",
+    "token": "token",
+    "times": "times",
+    "tokenizer": "Tokenizer",
+    "tokenizer_text": "These shards can be read only with the tokenizer that made them. It lies "
+    "beside them, in tokenizer/.",
+    "vocabulary": "tokens of the vocabulary",
+    "case": "upper case",
+    "kept": "kept",
+    "folded": "folded",
+    "digest": "digest",
+}
+CHINESE = {
+    "title": "分片 {name}",
+    "lead": "分词器把语料变成了什么。每个分片的计数在本页旁的 shards.json 中；"
+    "用 filbert show 命令可查看任意一行。",
+    "sampled": "≈：长度、行数和各词元的次数只在 {count} 个分片中的 {shown} 个里统计，"
+    "它们在全部分片中均匀分布，含有 {share} 的词元。其余数字均为全部数据的。",
+    "overview": "概览",
+    "tokens": "词元",
+    "documents": "文档",
+    "sentences": "句子",
+    "shards": "分片",
+    "bytes_a_token": "每词元字节",
+    "tokens_a_sentence": "每句词元",
+    "tokens_a_document": "每篇词元",
+    "unknown": "[UNK]",
+    "left_out": "无词元的文档",
+    "languages": "语言",
+    "language": "语言",
+    "share": "占比",
+    "nameless": "未知",
+    "rows": "行",
+    "rows_text": "一行由同一篇文档中能放下的若干完整句子组成，前有 [CLS]，后有 [SEP]。"
+    "填充程度：平均每行词元数占 max_tokens 的百分比；训练时各行首尾相接、不加填充，"
+    "所以行不满并不费时间。",
+    "max_tokens": "max_tokens",
+    "row_count": "行数",
+    "mean": "平均每行词元",
+    "how_full": "填充程度",
+    "filled": "填满的行",
+    "lengths": "长度",
+    "sentence_lengths": "按长度统计的句子数",
+    "sentence_value": "每句的词元数 → 句子数",
+    "document_lengths": "按长度统计的文档数",
+    "document_value": "每篇文档的词元数 → 文档数",
+    "frequent": "最常见的词元",
+    "frequent_text": "词表的 {vocab} 个词元中有 {used} 个出现；"
+    "最常见的 {shown} 个占全文的 {share}。[UNK] 代表词表无法拼写的内容：占全部词元的 {unknown}。",
+    "rank": "排名",
+    "token": "词元",
+    "times": "次数",
+    "tokenizer": "分词器",
+    "tokenizer_text": "这些分片只能用生成它们的分词器读取；它就在旁边的 tokenizer/ 中。",
+    "vocabulary": "词表大小",
+    "case": "大写字母",
+    "kept": "保留",
+    "folded": "转为小写",
+    "digest": "摘要",
+}
+PAGE_WORDS = {"en": ENGLISH, "zh": CHINESE}
