@@ -1,6 +1,9 @@
 """filbert corpus."""
 
 import argparse
+import atexit
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,10 +109,23 @@ def run(options: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         complain("stopped; the same command goes on where it was (--restart begins anew)")
+        _end_at_once()
         return _STOPPED
     if not options.quiet:
         say(_summary(options.out, report))
     return 0
+
+
+def _end_at_once() -> None:
+    """Let this process end without taking Python down step by step, if workers were stopped.
+
+    A thread of Daft's that hears of their end while Python is being taken down aborts the process.
+    """
+    from filbert.corpus.build import crew
+
+    if crew.workers_were_stopped:
+        sys.stdout.flush()
+        atexit.register(os._exit, _STOPPED)
 
 
 def _settings(options: argparse.Namespace) -> "CorpusSettings":

@@ -23,12 +23,30 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 _UNWIND_SECONDS = 0.5
+_MOST_UNWIND_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+
+
+workers_were_stopped = False
+"""Whether workers were ended in the middle of their work; threads of Daft's may hear of it late."""
+
+
+def _is_there(process: int) -> bool:
+    """Whether it runs still; one that has ended and waits to be asked for its end does not."""
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return not Path("/proc").is_dir()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[:1] != ["Z"]
 
 
 class Crew:
@@ -66,12 +84,18 @@ class Crew:
         """
         if self.runner != "native":
             return
-        stopped = 0
+        stopped = []
         for mark in self._token.parent.glob(f"{self._token.name}-*"):
             with suppress(OSError, ValueError):
-                os.kill(int(mark.name.rpartition("-")[2]), signal.SIGTERM)
-                stopped += 1
+                process = int(mark.name.rpartition("-")[2])
+                os.kill(process, signal.SIGTERM)
+                stopped.append(process)
         if stopped:
+            global workers_were_stopped
+            workers_were_stopped = True
+            until = time.monotonic() + _MOST_UNWIND_SECONDS
+            while any(map(_is_there, stopped)) and time.monotonic() < until:
+                time.sleep(_LOOK_SECONDS)
             time.sleep(_UNWIND_SECONDS)
 
     def run(self, function: Callable[[A], R], tasks: Sequence[A]) -> Iterator[R]:
