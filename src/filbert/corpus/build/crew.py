@@ -34,7 +34,7 @@ _RAY_ENVIRONMENT = {
 
 
 workers_were_stopped = False
-"""Whether workers were ended in the middle of their work; threads of Daft's may hear of it late."""
+"""Whether work in other processes was broken off; threads of Daft's may hear of it late."""
 
 
 def _is_there(process: int) -> bool:
@@ -90,9 +90,9 @@ class Crew:
                 process = int(mark.name.rpartition("-")[2])
                 os.kill(process, signal.SIGTERM)
                 stopped.append(process)
+        global workers_were_stopped
+        workers_were_stopped = self.workers > 1
         if stopped:
-            global workers_were_stopped
-            workers_were_stopped = True
             until = time.monotonic() + _MOST_UNWIND_SECONDS
             while any(map(_is_there, stopped)) and time.monotonic() < until:
                 time.sleep(_LOOK_SECONDS)
