@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filbert.corpus.rules import RULES, Quality, broken_rule
+from filbert.corpus.rules import RULES, Quality, broken_rule, broken_rules
 from filbert.language import normalise
 
 DEFAULT = Quality()
@@ -165,22 +165,42 @@ def test_any_text_has_an_answer_and_always_the_same(text, language):
     assert broken_rule(text, language, OFF) is None
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(TEXTS.map(normalise), st.sampled_from(["en", "zh", "fr"])), max_size=8))
+def test_a_text_is_judged_alike_alone_and_among_others(texts):
+    # A rule at a time, so that none hides behind another; each text also beside its own double.
+    texts = [*texts, *((text + text, language) for text, language in texts)]
+    for rule in RULES.values():
+        alone = replace(OFF, **{name: getattr(DEFAULT, name) for name in rule.settings})
+        together = broken_rules(
+            *(map(list, zip(*texts, strict=True)) if texts else ([], [])), alone
+        )
+        assert together == [broken_rule(text, language, alone) for text, language in texts]
+
+
+def test_the_batch_is_cut_where_it_is_full():
+    texts = [ENGLISH, CHINESE, NUMBERS, "Kurz."] * 700
+    languages = ["en", "zh", "en", "de"] * 700
+    assert broken_rules(texts, languages, DEFAULT) == [None, None, "letters", "short"] * 700
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["the", "sea", "is", "blue", "old"]), min_size=50, max_size=120))
 def test_repetition_is_counted_as_written_plainly(words):
     from filbert.corpus.measures import Measures
 
-    measures = Measures(" ".join(words), "en")
+    # Between others: runs never reach from one text into the next.
+    measures = Measures(["sea is blue", " ".join(words), "the old sea"], chinese=False)
     pairs = list(itertools.pairwise(words))
     most = max(pairs.count(pair) for pair in pairs)
-    assert measures.frequent_share() == pytest.approx(2 * most / len(words))
+    assert measures.frequent_share()[1] == pytest.approx(2 * most / len(words))
     seen, covered = set(), set()
     for place in range(len(words) - 4):
         run = tuple(words[place : place + 5])
         if run in seen:
             covered.update(range(place, place + 5))
         seen.add(run)
-    assert measures.repeated_share() == pytest.approx(len(covered) / len(words))
+    assert measures.repeated_share()[1] == pytest.approx(len(covered) / len(words))
 
 
 def test_every_setting_belongs_to_a_rule_and_is_documented():

@@ -1,258 +1,346 @@
-"""What the quality rules measure in a text, each thing at most once."""
+"""What the quality rules measure in texts, each thing at most once, for a batch of texts at a time.
 
-import re
-import unicodedata
-from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+A web page has a few thousand characters and NumPy takes a microsecond for each call: text by text
+the calls would take longer than the counting. So the texts of a batch lie one behind the other in
+one array, and a measure is an array with a number for each text.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-_OTHER, _SPACE, _LETTER, _HAN, _END, _SYMBOL, _BRACKET, _LATIN, _GARBLED = range(9)
-_REPETITION_CHARACTERS = 1_000_000
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_HALF = np.uint64(32)
+from filbert.corpus.boilerplate import ANCHORS, CHINESE_ANCHORS, boilerplate_share
+from filbert.corpus.character_classes import (
+    BRACKET,
+    CHINESE_STOP_WORDS,
+    END,
+    GARBLED,
+    HAN,
+    LATIN,
+    LETTER,
+    SPACE,
+    bullets,
+    chinese_stop_words,
+    classes,
+    letters,
+    looked_up,
+)
+from filbert.corpus.word_hashes import (
+    HASH_BITS,
+    SLOT,
+    Hashes,
+    Mask,
+    Places,
+    hash_runs,
+    hash_words,
+    stood_before,
+    stop_word_hashes,
+)
 
-_BULLETS = (*"•‣◦▪▫■□●○◆◇★☆▶►", "· ", "* ", "- ", "– ")
-_ELLIPSES = ("...", "…", "。。。", "…”", "…」", '..."', "...”")
-_ENGLISH_STOP_WORDS = frozenset(
-    "the be to of and that have with a in is it for was as on he she i you".split()
-)
-_CHINESE_STOP_WORDS = frozenset("的了是在不有和与與這这為为於于以之其而也及就都我他一")
-_BOILERPLATE = (
-    "enable javascript",
-    "javascript is disabled",
-    "javascript enabled",
-    "requires javascript",
-    "启用javascript",
-    "启用 javascript",
-    "cookie policy",
-    "uses cookies",
-    "use of cookies",
-    "use cookies",
-    "使用cookie",
-    "使用 cookie",
-    "privacy policy",
-    "terms of use",
-    "terms of service",
-    "all rights reserved",
-    "版权所有",
-    "版權所有",
-    "icp备",
-    "公网安备",
-    "隐私政策",
-    "隱私權政策",
-    "服务条款",
-)
-_BOILERPLATE_LINE = 300  # characters; a longer paragraph has something to say
+Values: TypeAlias = npt.NDArray[np.float64]
+"""A number for each text: [texts]."""
+
+_REPETITION_CHARACTERS = 1_000_000
+_NEWLINE = ord("\n")
+
+_ELLIPSIS_CLOSING = '”」"'
+_PLACEHOLDER = "lorem ipsum dolor"
 _SHORT_WORDS, _SHORT_CHINESE = 50, 150
 _FEW_LINES = 3
-# What UTF-8 leaves when it is read as GBK (the marks "，。" and the quotes become these), and what
-# GBK makes of U+FFFD.
-_READ_AS_GBK = "锛銆鈥锟"
 
 
 class Measures:
-    """A text and what is counted in it."""
+    """Texts in normal form, all of them Chinese or none, and what is counted in them."""
 
-    def __init__(self, text: str, language: str):
-        self.text = text
-        self.language = language
-        self._chinese = language == "zh"
+    def __init__(self, texts: Sequence[str], *, chinese: bool):
+        self.texts = texts
+        self.chinese = chinese
 
     # Counted by character.
 
     @cached_property
-    def _codes(self) -> npt.NDArray[np.uint32]:
-        if self.text.isascii():
-            return np.frombuffer(self.text.encode("ascii"), dtype=np.uint8).astype(np.uint32)
-        return np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    def lengths(self) -> Values:
+        """Characters."""
+        return self._lengths.astype(np.float64)
+
+    @cached_property
+    def _lengths(self) -> npt.NDArray[np.int64]:
+        return np.fromiter(map(len, self.texts), np.int64, len(self.texts))
+
+    @cached_property
+    def _bounds(self) -> npt.NDArray[np.int64]:
+        """Where each text begins in the batch, in which a line end stands before each text."""
+        return np.concatenate([[1], 1 + np.cumsum(self._lengths + 1)])
+
+    @cached_property
+    def _codes(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint32]:
+        joined = "\n".join(["", *self.texts, ""])
+        if joined.isascii():
+            return np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
+        return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
     @cached_property
     def _classes(self) -> npt.NDArray[np.uint8]:
-        return np.take(_class_of(), np.minimum(self._codes, 0x20000))
+        return looked_up(classes(), self._codes)
+
+    def _per_text(self, mask: Mask) -> Values:
+        """How many characters of each text have something."""
+        return self._per_text_of(np.flatnonzero(mask))
+
+    def _per_text_of(self, places: Places) -> Values:
+        """How many of these places, rising, lie in each text."""
+        return np.diff(np.searchsorted(places, self._bounds)).astype(np.float64)
 
     @cached_property
-    def _counts(self) -> list[int]:
-        counts: list[int] = np.bincount(self._classes, minlength=_GARBLED + 1).tolist()
-        return counts
+    def _han(self) -> Values:
+        return self._per_text(self._classes == HAN)
 
-    @property
-    def _visible(self) -> int:
-        return max(1, len(self.text) - self._counts[_SPACE])
+    @cached_property
+    def _spaces(self) -> Mask:
+        spaces: Mask = self._classes == SPACE
+        return spaces
 
-    def garbled_share(self) -> float:
+    @cached_property
+    def _visible(self) -> Values:
+        # The line end behind each text is in its stretch.
+        return np.maximum(1, self._lengths + 1 - self._per_text(self._spaces))
+
+    def garbled_share(self) -> Values:
         """Characters that wrong decoding leaves, of all but spaces."""
         # Accented letters are what Latin-1 makes of all other encodings; a few are in order.
-        return (self._counts[_GARBLED] + self._counts[_LATIN] / 4) / self._visible
+        garbled = self._per_text(self._classes == GARBLED)
+        return (garbled + self._per_text(self._classes == LATIN) / 4) / self._visible
 
-    def chinese_share(self) -> float:
+    def chinese_share(self) -> Values:
         """Chinese characters of all but spaces."""
-        return self._counts[_HAN] / self._visible
+        return self._han / self._visible
 
-    def brackets_share(self) -> float:
+    def brackets_share(self) -> Values:
         """Curly brackets of all but spaces; not Wikipedia's marks of Chinese variants, -{ }-."""
-        brackets = self._counts[_BRACKET]
-        return (brackets - 2 * self.text.count("-{") if brackets else 0) / self._visible
+        brackets = self._per_text(self._classes == BRACKET)
+        for text in np.flatnonzero(brackets).tolist():
+            brackets[text] -= 2 * self.texts[text].count("-{")
+        return brackets / self._visible
 
-    def symbols_share(self) -> float:
+    def symbols_share(self) -> Values:
         """Number signs and ellipses for each word or Chinese character; …… is one."""
-        signs = self.text.count("#") + self.text.count("...")
-        if self._counts[_SYMBOL] > signs:
-            signs += self.text.count("…") - self.text.count("……")
-        return signs / self._units
+        return np.array([_symbols(text) for text in self.texts]) / self._units
 
-    def sentence_ends(self) -> float:
+    def sentence_ends(self) -> Values:
         """Sentence ends for each 100 words or 200 Chinese characters; infinite in short texts."""
-        stretch = 200 if self._chinese else 100
-        if self._units < stretch:
-            return float("inf")
-        return self._counts[_END] / self._units * stretch
+        stretch = 200 if self.chinese else 100
+        ends = self._per_text(self._classes == END) / self._units * stretch
+        return np.where(self._units < stretch, np.inf, ends)
 
-    @property
-    def _units(self) -> int:
-        return max(1, self._counts[_HAN] if self._chinese else self.word_count())
+    @cached_property
+    def _units(self) -> Values:
+        return np.maximum(1, self._han if self.chinese else self.word_count())
 
-    @property
-    def _is_short(self) -> bool:
+    @cached_property
+    def _is_short(self) -> Mask:
         """Whether there is too little text for its repetitions and lacks to say anything."""
-        return self._units < (_SHORT_CHINESE if self._chinese else _SHORT_WORDS)
+        return self._units < (_SHORT_CHINESE if self.chinese else _SHORT_WORDS)
 
     # Counted by word.
 
     @cached_property
-    def _words(self) -> list[str]:
-        return self.text.split()
+    def _word_starts(self) -> Places:
+        return np.flatnonzero(self._spaces[:-1] > self._spaces[1:]) + 1
 
-    def word_count(self) -> int:
+    def word_count(self) -> Values:
         """Words, as spaces divide them."""
-        return len(self._words)
+        return self._per_text_of(self._word_starts)
 
-    def word_length(self) -> float:
+    def word_length(self) -> Values:
         """The mean length of a word in characters."""
-        return self._visible / max(1, self.word_count())
+        return self._visible / np.maximum(1, self.word_count())
 
-    def letters_share(self) -> float:
+    def letters_share(self) -> Values:
         """Words with a letter in them, of all."""
-        classes = self._classes
-        spaces = classes == _SPACE
-        starts = np.flatnonzero(~spaces & np.concatenate([[True], spaces[:-1]]))
+        starts = self._word_starts
         if not len(starts):
-            return 0.0
-        letters = (classes == _LETTER) | (classes == _HAN) | (classes == _LATIN)
-        return float(np.logical_or.reduceat(letters, starts).mean())
+            return np.zeros(len(self.texts))
+        with_letter = np.logical_or.reduceat(looked_up(letters(), self._classes), starts)
+        return self._per_text_of(starts[with_letter]) / np.maximum(1, self.word_count())
 
-    def stop_words(self) -> float:
-        """How many different function words there are; infinite in short texts."""
-        if self._is_short:
-            return float("inf")
-        if self._chinese:
-            return sum(word in self.text for word in _CHINESE_STOP_WORDS)
-        return len(_ENGLISH_STOP_WORDS.intersection(map(str.lower, self._words)))
+    def stop_words(self) -> Values:
+        """How many different function words there are; infinite in short texts.
+
+        Of a text of more than a million characters the first million are looked at.
+        """
+        if self.chinese:
+            found = looked_up(chinese_stop_words(), self._codes)
+            places = np.flatnonzero(found)
+            which, texts = found[places], np.searchsorted(self._bounds, places, "right") - 1
+        else:
+            slots, words, numbers = stop_word_hashes()
+            hashes, texts = self._tokens
+            nearest = slots[hashes & SLOT]
+            equal = words[nearest] == hashes
+            which, texts = numbers[nearest[equal]], texts[equal]
+        seen = np.zeros((len(self.texts), 1 + len(CHINESE_STOP_WORDS)), dtype=np.bool_)
+        seen[texts, which] = True
+        return np.where(self._is_short, np.inf, seen.sum(axis=1))
 
     # Counted by line.
 
     @cached_property
-    def _lines(self) -> list[str]:
-        return [line for line in self.text.split("\n") if line]
+    def _line_ends(self) -> tuple[Places, Places]:
+        """The places of the first and of the last character of each line that is not empty."""
+        ends = np.flatnonzero(self._codes == _NEWLINE)
+        first, last = ends[:-1] + 1, ends[1:] - 1
+        return first[first <= last], last[first <= last]
 
-    def bullets_share(self) -> float:
+    def bullets_share(self) -> Values:
         """Lines that begin with a bullet, of all."""
-        return self._share_of_lines(str.startswith, _BULLETS)
+        first, _ = self._line_ends
+        kinds = looked_up(bullets(), self._codes[first])
+        return self._share_of_lines(
+            (kinds == 1) | ((kinds == 2) & (self._codes[first + 1] == ord(" ")))
+        )
 
-    def ellipsis_share(self) -> float:
-        """Lines that end with an ellipsis, of all."""
-        return self._share_of_lines(str.endswith, _ELLIPSES)
+    def ellipsis_share(self) -> Values:
+        """Lines that end with an ellipsis, of all; a quotation mark may follow it."""
+        _, last = self._line_ends
+        at = last - np.isin(self._codes[last], [ord(mark) for mark in _ELLIPSIS_CLOSING])
+        end = self._codes[at]
+        three = (end == self._codes[at - 1]) & (end == self._codes[at - 2])
+        dots = (end == ord(".")) | (end == ord("。"))
+        return self._share_of_lines((end == ord("…")) | (dots & three))
 
-    def _share_of_lines(
-        self, test: Callable[[str, tuple[str, ...]], bool], marks: tuple[str, ...]
-    ) -> float:
-        if len(self._lines) < _FEW_LINES or not any(mark in self.text for mark in marks):
-            return 0.0
-        return sum(test(line, marks) for line in self._lines) / len(self._lines)
-
-    def placeholders(self) -> float:
-        """How often the typesetters' placeholder stands there."""
-        return self._lower.count("lorem ipsum dolor")
+    def _share_of_lines(self, mask: Mask) -> Values:
+        first, _ = self._line_ends
+        lines = self._per_text_of(first)
+        share = self._per_text_of(first[mask]) / np.maximum(1, lines)
+        return np.where(lines < _FEW_LINES, 0.0, share)
 
     @cached_property
-    def _lower(self) -> str:
-        return self.text.lower()
+    def _small(self) -> list[bytes]:
+        """The texts as UTF-8, the letters from A to Z small."""
+        return [text.encode("utf-8", "surrogatepass").lower() for text in self.texts]
 
-    def boilerplate_share(self) -> float:
+    def _texts_with(self, phrases: Sequence[str]) -> set[int]:
+        """The numbers of the texts that hold one of these phrases."""
+        joined = b"\n".join(self._small)
+        bounds = np.cumsum([len(text) + 1 for text in self._small])
+        found = set()
+        for phrase in phrases:
+            wanted = phrase.encode()
+            place = joined.find(wanted)
+            while place >= 0:
+                text = int(np.searchsorted(bounds, place, "right"))
+                found.add(text)
+                place = joined.find(wanted, int(bounds[text]))
+        return found
+
+    def placeholders(self) -> Values:
+        """How often the typesetters' placeholder stands there."""
+        counts = np.zeros(len(self.texts))
+        for text in self._texts_with([_PLACEHOLDER]):
+            counts[text] = self._small[text].count(_PLACEHOLDER.encode())
+        return counts
+
+    def boilerplate_share(self) -> Values:
         """Characters in lines with a phrase of the web's own, of all."""
-        phrases = [phrase for phrase in _BOILERPLATE if phrase in self._lower]
-        if not phrases:
-            return 0.0
-        found = re.compile("|".join(map(re.escape, phrases)))
-        lines = [line for line in self._lower.split("\n") if len(line) <= _BOILERPLATE_LINE]
-        return sum(len(line) for line in lines if found.search(line)) / max(1, len(self.text))
+        shares = np.zeros(len(self.texts))
+        ascii_only = self._codes.dtype == np.uint8
+        anchors = ANCHORS if ascii_only else (*ANCHORS, *CHINESE_ANCHORS)
+        for text in self._texts_with(anchors):
+            shares[text] = boilerplate_share(self.texts[text])
+        return shares
 
-    def repeated_lines(self) -> tuple[float, float]:
+    @cached_property
+    def _repeated_lines(self) -> Values:
+        shares = np.zeros((len(self.texts), 2))
+        for number, text in enumerate(self.texts):
+            lines = text.split("\n")
+            if len(set(lines)) < len(lines):
+                shares[number] = _repeated([line for line in lines if line])
+        return shares
+
+    def repeated_lines(self) -> tuple[Values, Values]:
         """Lines that stood before: their share of the lines, and of the text."""
-        return _repeated(self._lines)
+        return self._repeated_lines[:, 0], self._repeated_lines[:, 1]
 
-    def repeated_paragraphs(self) -> tuple[float, float]:
+    @cached_property
+    def _repeated_paragraphs(self) -> Values:
+        shares = np.zeros((len(self.texts), 2))
+        # Where no line stands twice, no paragraph does.
+        for number in np.flatnonzero(self._repeated_lines[:, 0]).tolist():
+            shares[number] = _repeated(self.texts[number].split("\n\n"))
+        return shares
+
+    def repeated_paragraphs(self) -> tuple[Values, Values]:
         """Paragraphs that stood before: their share of the paragraphs, and of the text."""
-        if "\n\n" not in self.text:
-            return 0.0, 0.0
-        return _repeated(self.text.split("\n\n"))
+        return self._repeated_paragraphs[:, 0], self._repeated_paragraphs[:, 1]
 
     # Counted by runs of words, in Chinese of characters.
 
     @cached_property
-    def _tokens(self) -> npt.NDArray[np.uint64]:
-        """A number for each word or, in Chinese, for each letter and Chinese character."""
-        if self._chinese:
-            classes = self._classes[:_REPETITION_CHARACTERS]
-            letters = (classes == _HAN) | (classes == _LETTER)
-            codes: npt.NDArray[np.uint32] = self._codes[:_REPETITION_CHARACTERS][letters]
-            return codes.astype(np.uint64)
-        words = self._words
-        if len(self.text) > _REPETITION_CHARACTERS:
-            words = self.text[:_REPETITION_CHARACTERS].split()
-        return np.fromiter(map(hash, words), np.int64, len(words)).view(np.uint64)
+    def _tokens(self) -> tuple[Hashes, Places]:
+        """A number for each word or, in Chinese, for each letter and Chinese character; the texts.
 
-    def frequent_share(self) -> float:
+        Of a text of more than a million characters, those in the first million.
+        """
+        if self.chinese:
+            kinds = self._classes
+            places = np.flatnonzero((kinds == HAN) | (kinds == LETTER))
+        else:
+            places = self._word_starts
+        counts = np.diff(np.searchsorted(places, self._bounds))
+        texts = np.repeat(np.arange(len(self.texts)), counts)
+        if self._lengths.max(initial=0) > _REPETITION_CHARACTERS:
+            near = places - self._bounds[texts] < _REPETITION_CHARACTERS
+            places, texts = places[near], texts[near]
+        if self.chinese:
+            return self._codes[places].astype(np.uint64), texts
+        return hash_words(self._codes, self._spaces, places), texts
+
+    def _runs(self, length: int) -> tuple[Hashes, Places]:
+        return hash_runs(*self._tokens, length)
+
+    @cached_property
+    def _token_count(self) -> Values:
+        counts: Values = np.bincount(self._tokens[1], minlength=len(self.texts)).astype(np.float64)
+        return np.maximum(1, counts)
+
+    def frequent_share(self) -> Values:
         """Words in the most frequent pair, or characters in the most frequent four, of all."""
-        if self._is_short:
-            return 0.0
-        length = 4 if self._chinese else 2
-        runs = np.sort(_runs(self._tokens, length))
-        starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1], [True]]))
-        most = int(np.diff(starts).max())
-        return most * length / len(self._tokens)
+        length = 4 if self.chinese else 2
+        most = np.zeros(len(self.texts))
+        runs, _ = self._runs(length)
+        if len(runs):
+            runs.sort()
+            starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1]]))
+            counts = np.diff(starts, append=len(runs))
+            texts = (runs[starts] >> HASH_BITS).astype(np.intp)
+            first = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1]]))
+            most[texts[first]] = np.maximum.reduceat(counts, first)
+        return np.where(self._is_short, 0.0, most * length / self._token_count)
 
-    def repeated_share(self) -> float:
+    def repeated_share(self) -> Values:
         """Words in runs of 5, or characters in runs of 10, that stood before, of all."""
-        if self._is_short:
-            return 0.0
-        length = 10 if self._chinese else 5
-        runs = _runs(self._tokens, length)
-        ordered = np.sort(runs)
-        several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        if not len(several):
-            return 0.0
-        found = np.minimum(np.searchsorted(several, runs), len(several) - 1)
-        places = np.flatnonzero(several[found] == runs)
-        first = np.unique(runs[places], return_index=True)[1]
-        again = np.zeros(len(self._tokens), dtype=np.bool_)
-        again[np.delete(places, first)] = True
-        covered = again.copy()
+        length = 10 if self.chinese else 5
+        runs, places = self._runs(length)
+        again = places[stood_before(runs)]
+        if not len(again):
+            return np.zeros(len(self.texts))
+        tokens, texts = self._tokens
+        first = np.zeros(len(tokens), dtype=np.bool_)
+        first[again] = True
+        covered = first.copy()
         for place in range(1, length):
-            covered[place:] |= again[:-place]
-        return float(covered.mean())
+            covered[place:] |= first[:-place]
+        counts = np.bincount(texts[covered], minlength=len(self.texts))
+        return np.where(self._is_short, 0.0, counts / self._token_count)
 
 
-def _runs(tokens: npt.NDArray[np.uint64], length: int) -> npt.NDArray[np.uint64]:
-    """A number for each run of so many tokens."""
-    count = max(0, len(tokens) - length + 1)
-    runs = np.zeros(count, dtype=np.uint64)
-    for place in range(length):
-        runs ^= tokens[place : place + count]
-        runs *= _FACTOR
-        runs ^= runs >> _HALF
-    return runs
+def _symbols(text: str) -> int:
+    signs = text.count("#") + text.count("...")
+    return signs if text.isascii() else signs + text.count("…") - text.count("……")
 
 
 def _repeated(pieces: Sequence[str]) -> tuple[float, float]:
@@ -261,28 +349,3 @@ def _repeated(pieces: Sequence[str]) -> tuple[float, float]:
         return 0.0, 0.0
     total = sum(map(len, pieces))
     return 1 - len(different) / len(pieces), 1 - sum(map(len, different)) / max(1, total)
-
-
-@cache
-def _class_of() -> npt.NDArray[np.uint8]:
-    """The class of each character up to U+FFFF; one more place for those behind, Chinese ones."""
-    classes = np.full(0x20001, _OTHER, dtype=np.uint8)
-    for code in range(0x10000):
-        category = unicodedata.category(chr(code))
-        if category[0] == "L" or category[0] == "M":
-            classes[code] = _LETTER
-        elif category[0] == "Z":
-            classes[code] = _SPACE
-    for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x20000)):
-        classes[first : last + 1] = _HAN
-    for characters, kind in (
-        ("\t\n\r\x0b\x0c", _SPACE),
-        (".!?。！？；;．…", _END),
-        ("#", _SYMBOL),
-        ("{}", _BRACKET),
-        ("\ufffd" + _READ_AS_GBK, _GARBLED),
-    ):
-        classes[[ord(character) for character in characters]] = kind
-    classes[0x80:0xA0] = _GARBLED  # control characters of Latin-1
-    classes[0xC0:0x100] = _LATIN
-    return classes

@@ -10,11 +10,19 @@ The thresholds here are milder where those were made for web pages alone: an enc
 and a Chinese paragraph of two sentences must pass. No list of unwanted words is among the rules.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from filbert.corpus.measures import Measures
+import numpy as np
+
+from filbert.corpus.measures import Measures, Values
+from filbert.corpus.word_hashes import MOST_TEXTS, Mask
+
+_MEASURED_APART = ("en", "zh")
+# Their arrays stay in the processor's cache.
+_BATCH_CHARACTERS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -103,33 +111,78 @@ def broken_rule(text: str, language: str, quality: Quality) -> str | None:
         language: ISO 639-1, as `detect_language` says.
         quality: the thresholds.
     """
-    measures = Measures(text, language)
+    return broken_rules([text], [language], quality)[0]
+
+
+def broken_rules(
+    texts: Sequence[str], languages: Sequence[str], quality: Quality
+) -> list[str | None]:
+    """What `broken_rule` says of each text: [texts]. Many short texts take less time together."""
+    rules: list[str | None] = [None] * len(texts)
+    for numbers in _batches(texts, languages):
+        broken = _first_broken(
+            [texts[number] for number in numbers],
+            [languages[number] for number in numbers],
+            quality,
+        )
+        for number, rule in zip(numbers, broken, strict=True):
+            rules[number] = rule
+    return rules
+
+
+def _batches(texts: Sequence[str], languages: Sequence[str]) -> Iterator[list[int]]:
+    """The numbers of texts that are measured together: English, Chinese or other ones."""
+    waiting: dict[str, list[int]] = {}
+    sizes: Counter[str] = Counter()
+    for number, (text, language) in enumerate(zip(texts, languages, strict=True)):
+        kind = language if language in _MEASURED_APART else ""
+        batch = waiting.setdefault(kind, [])
+        batch.append(number)
+        sizes[kind] += len(text)
+        if sizes[kind] >= _BATCH_CHARACTERS or len(batch) >= MOST_TEXTS:
+            yield waiting.pop(kind)
+            sizes[kind] = 0
+    yield from waiting.values()
+
+
+def _first_broken(
+    texts: Sequence[str], languages: Sequence[str], quality: Quality
+) -> list[str | None]:
+    """Of texts of one kind."""
+    measures = Measures(texts, chinese=languages[0] == "zh")
+    found: list[str | None] = [None] * len(texts)
+    wanted = quality.languages
+    if wanted:
+        found = [None if language in wanted else "language" for language in languages]
     for name, rule in RULES.items():
-        if rule.languages and language not in rule.languages:
+        if name == "language" or (rule.languages and languages[0] not in rule.languages):
             continue
-        if _CHECKS[name](measures, quality):
-            return name
-    return None
+        for number in np.flatnonzero(_CHECKS[name](measures, quality)):
+            found[number] = found[number] or name
+    return found
 
 
-def _over(limit: float, measure: Callable[[], float]) -> bool:
-    """Whether it is more than a limit that is not off; what is off is not measured."""
-    return bool(limit) and measure() > limit
+def _over(limit: float, measure: Callable[[], Values]) -> Mask:
+    """Which are more than a limit that is not off; what is off is not measured."""
+    return measure() > limit if limit else np.zeros(1, dtype=np.bool_)
 
 
-def _under(limit: float, measure: Callable[[], float]) -> bool:
-    return bool(limit) and measure() < limit
+def _under(limit: float, measure: Callable[[], Values]) -> Mask:
+    return measure() < limit if limit else np.zeros(1, dtype=np.bool_)
 
 
-_CHECKS: Mapping[str, Callable[[Measures, Quality], bool]] = {
-    "language": lambda m, q: bool(q.languages) and m.language not in q.languages,
-    "short": lambda m, q: (
-        len(m.text) < (q.min_chinese_characters if m.language == "zh" else q.min_characters)
-    ),
-    "long": lambda m, q: _over(q.max_characters, lambda: len(m.text)),
+def _short(measures: Measures, quality: Quality) -> Mask:
+    chinese = measures.chinese
+    limit = quality.min_chinese_characters if chinese else quality.min_characters
+    return measures.lengths < limit
+
+
+_CHECKS: Mapping[str, Callable[[Measures, Quality], Mask]] = {
+    "short": _short,
+    "long": lambda m, q: _over(q.max_characters, lambda: m.lengths),
     "few_words": lambda m, q: _under(q.min_words, m.word_count),
     "word_length": lambda m, q: (
-        _under(q.min_word_length, m.word_length) or _over(q.max_word_length, m.word_length)
+        _under(q.min_word_length, m.word_length) | _over(q.max_word_length, m.word_length)
     ),
     "garbled": lambda m, q: _over(q.max_garbled_share, m.garbled_share),
     "letters": lambda m, q: _under(q.min_letters_share, m.letters_share),
@@ -144,11 +197,11 @@ _CHECKS: Mapping[str, Callable[[Measures, Quality], bool]] = {
     "sentence_ends": lambda m, q: _under(q.min_sentence_ends, m.sentence_ends),
     "repeated_lines": lambda m, q: (
         _over(q.max_repeated_lines_share, lambda: m.repeated_lines()[0])
-        or _over(q.max_repeated_lines_text, lambda: m.repeated_lines()[1])
+        | _over(q.max_repeated_lines_text, lambda: m.repeated_lines()[1])
     ),
     "repeated_paragraphs": lambda m, q: (
         _over(q.max_repeated_paragraphs_share, lambda: m.repeated_paragraphs()[0])
-        or _over(q.max_repeated_paragraphs_text, lambda: m.repeated_paragraphs()[1])
+        | _over(q.max_repeated_paragraphs_text, lambda: m.repeated_paragraphs()[1])
     ),
     "frequent_words": lambda m, q: _over(q.max_frequent_share, m.frequent_share),
     "repeated_words": lambda m, q: _over(q.max_repeated_share, m.repeated_share),

@@ -29,10 +29,10 @@ def detect_language(text: str) -> tuple[str, float]:
 
     The code is ISO 639-1 where the language has one ("en", "zh", "fr"), else ISO 639-3 ("ceb").
     All Chinese is "zh": Mandarin, Wu and Cantonese, traditional and simplified. A text mostly in
-    Chinese characters without any kana or hangul is "zh" whatever the model says (it takes one
+    Chinese characters without any kana or hangul is "zh", and the model is not asked (it takes one
     short sentence in fifteen for Japanese or Korean); the score is then the share of these
-    characters among them and the words of other scripts, where the model's is less. A text without
-    letters, or with fewer than three that are no Chinese characters, is ("und", 0.0).
+    characters among them and the words of other scripts. A text without letters, or with fewer than
+    three that are no Chinese characters, is ("und", 0.0).
 
     Of a text longer than 450 characters the model sees 150 each of the beginning, the middle and
     the end, so that the time does not grow with the length. The model is fastText's lid.176.ftz,
@@ -44,15 +44,15 @@ def detect_language(text: str) -> tuple[str, float]:
     has_han = not line.isascii() and bool(_HAN.search(line))
     if not (has_han or _THREE_LETTERS.match(line)):
         return UNKNOWN
+    if has_han and is_chinese(line) and not _KANA_OR_HANGUL.search(line):
+        han, others = len(_HAN.findall(line)), len(_OTHER_WORD.findall(line))
+        return "zh", han / (han + others)
     scores = {
         each["lang"]: each["score"]
         for each in _detector().detect(_small_letters(line), model="lite", k=_CANDIDATES)
     }
     language: str = max(scores, key=scores.__getitem__, default=UNKNOWN[0])
     chinese = sum(score for each, score in scores.items() if each in _SINITIC)
-    if has_han and is_chinese(line) and not _KANA_OR_HANGUL.search(line):
-        han, others = len(_HAN.findall(line)), len(_OTHER_WORD.findall(line))
-        return "zh", min(1.0, max(chinese, han / (han + others)))
     if language in _SINITIC:
         return "zh", min(1.0, chinese)
     return language, scores.get(language, 0.0)

@@ -32,11 +32,15 @@ def normalise(text: str) -> str:
     the ends of lines go. Full-width Chinese punctuation stays as it is (NFC, not NFKC). Idempotent;
     the result can always be written as UTF-8.
     """
-    text = _LINE_END.sub("\n", text.replace("\r\n", "\n"))
-    text = _DROP.sub("", text)
-    if _ASTRAL.search(text):
-        text = _DROP_ASTRAL.sub("", text)
-    text = _WIDE_SPACE.sub(" ", unicodedata.normalize("NFC", text))
+    # What Python can print is no control character, format, surrogate, private use or wide space.
+    if text.replace("\n", "").isprintable() and "\ufffd" not in text:
+        text = unicodedata.normalize("NFC", text)
+    else:
+        text = _LINE_END.sub("\n", text.replace("\r\n", "\n"))
+        text = _DROP.sub("", text)
+        if _ASTRAL.search(text):
+            text = _DROP_ASTRAL.sub("", text)
+        text = _WIDE_SPACE.sub(" ", unicodedata.normalize("NFC", text))
     if "  " in text:
         text = _SPACES.sub(" ", text)
     text = text.replace(" \n", "\n").replace("\n ", "\n")

@@ -37,7 +37,9 @@ def _between(text: str, cuts: Iterable[int]) -> Iterator[tuple[int, int]]:
     """The pieces of the text between the cuts, without the spaces at their ends."""
     for start, end in pairwise([0, *cuts, len(text)]):
         piece = text[start:end]
-        body = piece.strip()
+        body = piece.rstrip()
         if body:
-            start += len(piece) - len(piece.lstrip())
-            yield start, start + len(body)
+            end = start + len(body)
+            if piece[0].isspace():
+                start = end - len(body.lstrip())
+            yield start, end

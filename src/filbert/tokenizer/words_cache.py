@@ -14,7 +14,7 @@ rules drop (controls, zero width) glue what stands around them and so are part o
 import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ def _stretches(alone: str) -> Callable[[str], list[str]]:
 # Spaces to Python, nothing to BERT: where one occurs, Python's `split` would cut too often.
 _DROPPED_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85]").search
 _BETWEEN = "\0"  # stands between texts; in a text BERT drops it
+_NOT_KEPT = b"?"  # the ids of nothing: they take four bytes each
 _BORDER = array("i", [-1]).tobytes()
 _STRETCHES = {
     False: _stretches(_ASCII_MARK + _OTHER_MARK),
@@ -106,9 +107,14 @@ class WordsCache:
         known.update((part, ids) for part, ids in learnt.items() if part not in long)
         if len(known) > ENTRIES and self._known is known:
             self._known = {part: known[part] for part in list(known)[:_STAYING]}
-        if long:
-            return bytearray().join(long[part] if part in long else known[part] for part in parts)
-        return bytearray().join(map(known.__getitem__, parts))
+        if not long:
+            return bytearray().join(map(known.__getitem__, parts))
+        found = list(map(known.get, parts, repeat(_NOT_KEPT)))
+        place = -1
+        for _ in range(found.count(_NOT_KEPT)):
+            place = found.index(_NOT_KEPT, place + 1)
+            found[place] = long[parts[place]]
+        return bytearray().join(found)
 
     def _learn(self, known: dict[str, bytes], parts: set[str]) -> dict[str, bytes]:
         """The ids of new parts and of their stretches; new stretches are encoded, all at once."""

@@ -23,9 +23,11 @@ from filbert.corpus.libraries import arrow_libraries
 from filbert.corpus.tables import GROUP_CHARACTERS, GROUP_DOCUMENTS, schema, to_table
 from filbert.disk import atomic_file
 from filbert.errors import DataError
-from filbert.files import Problem
+from filbert.files import Found, Problem
 
 _SKETCH_WIDTH = 128
+_CLEANED_CHARACTERS = 1 << 18
+_CLEANED_TEXTS = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +100,15 @@ def process_part(work: PartWork) -> int:
 def _read(piece: Piece, work: PartWork, tally: Tally, writer: "_Writer") -> None:
     kind = kind_of(piece)
     before = tally.read_documents, tally.kept_documents
+    cleaning = _Cleaning(work.settings, tally, writer)
     for source, item in read_piece(piece, kind, work.settings):
         if isinstance(item, Problem):
             if work.strict and item.lost:
                 raise DataError(strict_message(source, item.place, item.message))
             tally.problem(item, source)
-            continue
-        tally.read_documents += 1
-        result = clean(item, source, work.settings)
-        if isinstance(result, Dropped):
-            tally.drop(result.rule, result.text, source, item.place)
         else:
-            tally.kept_documents += 1
-            writer.add(result)
+            cleaning.add(item, source)
+    cleaning.flush()
     tally.source(
         kind,
         files=int(piece.start == 0),
@@ -118,6 +116,35 @@ def _read(piece: Piece, work: PartWork, tally: Tally, writer: "_Writer") -> None
         read_documents=tally.read_documents - before[0],
         kept_documents=tally.kept_documents - before[1],
     )
+
+
+class _Cleaning:
+    """Gathers raw texts, cleans them together, counts them and hands on what stays."""
+
+    def __init__(self, settings: CorpusSettings, tally: Tally, writer: "_Writer") -> None:
+        self._settings, self._tally, self._writer = settings, tally, writer
+        self._found: list[Found] = []
+        self._sources: list[str] = []
+        self._characters = 0
+
+    def add(self, found: Found, source: str) -> None:
+        self._found.append(found)
+        self._sources.append(source)
+        self._characters += len(found.text)
+        if self._characters >= _CLEANED_CHARACTERS or len(self._found) >= _CLEANED_TEXTS:
+            self.flush()
+
+    def flush(self) -> None:
+        found, sources = self._found, self._sources
+        results = clean(found, sources, self._settings)
+        for item, source, result in zip(found, sources, results, strict=True):
+            self._tally.read_documents += 1
+            if isinstance(result, Dropped):
+                self._tally.drop(result.rule, result.text, source, item.place)
+            else:
+                self._tally.kept_documents += 1
+                self._writer.add(result)
+        self._found, self._sources, self._characters = [], [], 0
 
 
 def strict_message(source: str, place: str, message: str) -> str:
