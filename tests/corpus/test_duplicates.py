@@ -31,6 +31,7 @@ from filbert.corpus.duplicates.rows import load
 from filbert.corpus.duplicates.settings import bands_for, least_agreeing
 from filbert.corpus.near import jaccard, shingles_of
 from filbert.errors import DataError, ExtraError, SettingsError
+from filbert.language import normalise
 
 TEXT = "The quick brown fox jumps over the lazy dog, and the dog sleeps on in the warm sun of May."
 MEMORY = 1 << 16
@@ -112,11 +113,24 @@ def test_the_share_of_equal_numbers_is_the_jaccard_index():
 
 
 def test_case_and_kinds_of_space_make_no_difference():
-    rows = sketch(
-        [TEXT, TEXT.upper().replace(" ", "\n  "), "中文　句子，很短。", "中文 句子，很短。"]
+    again = [
+        TEXT.upper().replace(" ", "\n  ", 9),
+        TEXT.replace(". ", ".\n\n\n"),
+        "中文　句子，很短。",
+    ]
+    rows = sketch([TEXT, "中文 句子，很短。", *map(normalise, again)])
+    assert (rows[[2, 3]] == rows[0]).all()
+    assert (rows[4] == rows[1]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("aÀбΣσΩ中😀𐐀𐐨Ꭰꭰ", min_size=5))
+def test_small_letters_are_those_of_python(text):
+    small = [each if len(each) == 1 else was for was in text for each in [was.lower()]]
+    plain = "".join(
+        now if was < "\U00010000" else was for was, now in zip(text, small, strict=True)
     )
-    assert (rows[0] == rows[1]).all()
-    assert (rows[2] == rows[3]).all()
+    assert (sketch([text]) == sketch([plain])).all()
 
 
 @settings(max_examples=60, deadline=None)
