@@ -105,6 +105,9 @@ def test_a_model_is_extended(
     assert Tokenizer.load(out).id("polymerase") == len(tokens)
     assert read_model(out).shape.vocab == len(tokens) + 3
     assert json.loads((out / "config.json").read_text())["vocab_size"] == len(tokens) + 3
+    page = (out / "report.html").read_text()
+    assert "polymerase" in page
+    assert "[UNK] words, %" in page
     # Once more into the same place: refused before any work.
     assert main(arguments) != 0
     assert "is there already" in capsys.readouterr().err
@@ -117,7 +120,9 @@ def test_a_model_is_extended(
         (["--size", "100", "--memory", "many"], "--memory: expected a size"),
         (["--size", "100", "--workers", "0"], "--workers: expected 1 or more, got 0"),
         (["--size", "3"], "vocab_size: expected more than 6, got 3"),
-        (["--extend", "x", "--cased"], "--cased, --alphabet, --unused and --beside go with --size"),
+        (["--size", "100", "--words", "3"], "--words goes with --extend"),
+        (["--extend", "x", "--cased"], "--cased, --alphabet and --unused go with --size"),
+        (["--extend", "x", "--beside", "no-such/model"], "--beside no-such/model: expected"),
     ],
 )
 def test_what_does_not_fit_is_said_before_any_work(

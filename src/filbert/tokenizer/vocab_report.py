@@ -5,8 +5,10 @@ from itertools import zip_longest
 from pathlib import Path
 
 from filbert.report import Report
+from filbert.tokenizer.extension import NewWord
 from filbert.tokenizer.learning import Learnt
 from filbert.tokenizer.measuring import MOST_CHARACTERS, Fit, Measured
+from filbert.tokenizer.tokenizer import Tokenizer
 
 _NAMES = {"all": "all", "en": "English", "zh": "Chinese", "other": "other"}
 _COLUMNS: dict[str, Callable[[Fit], float]] = {
@@ -16,11 +18,17 @@ _COLUMNS: dict[str, Callable[[Fit], float]] = {
     "characters per piece": lambda fit: round(fit.characters_per_piece, 3),
 }
 _WIDEST = 32
-ABOUT_SAMPLE = (
+_SHOWN = 1000
+_DRAWN = (
     "The sample is drawn from the corpus by a hash of each document, and at most the first "
-    f"{MOST_CHARACTERS:,} characters of each are taken. All of the corpus was learnt "
-    "from, the sample too: a vocabulary is measured here on text that it has seen. The others have "
-    "not seen it, as far as is known."
+    f"{MOST_CHARACTERS:,} characters of each are taken. "
+)
+ABOUT_SAMPLE = (
+    f"{_DRAWN}All of the corpus was learnt from, the sample too: a vocabulary is measured here on "
+    "text that it has seen. The others have not seen it, as far as is known."
+)
+ABOUT_EXTENSION_SAMPLE = (
+    f"{_DRAWN}The new words were chosen from all of the corpus, the sample too."
 )
 ABOUT_WORDS = (
     "A word is what the tokenizer cuts at spaces and punctuation; a punctuation mark is one, and "
@@ -74,8 +82,40 @@ def write_page(path: Path, learnt: Learnt, measured: Sequence[Measured], documen
     page = Report("A vocabulary and what it makes of the text")
     page.heading("What it was learnt from")
     page.facts(describe(learnt))
+    _compare(page, measured, f"{documents:,} documents. {ABOUT_SAMPLE}")
+    page.write(path)
+
+
+def write_extension_page(
+    path: Path,
+    tokenizer: Tokenizer,
+    chosen: Sequence[NewWord],
+    measured: Sequence[Measured],
+    documents: int,
+) -> None:
+    """The page of a model's new words: each with the pieces that it was cut into before.
+
+    tokenizer: as it was before. measured: as it is now, as it was, and others.
+    """
+    page = Report("New words of a model and what they make of the text")
+    page.heading("New words")
+    page.text(
+        f"{len(chosen):,} words, those first that save most pieces: how often each occurs in the "
+        "corpus, times its pieces less one. Their rows begin as the mean of their pieces' rows."
+    )
+    page.table(
+        ["word", "occurs", "pieces before"],
+        [[new.word, new.count, " ".join(tokenizer.tokens(new.pieces))] for new in chosen[:_SHOWN]],
+        caption=f"The first {min(_SHOWN, len(chosen)):,}.",
+    )
+    _compare(page, measured, f"{documents:,} documents. {ABOUT_EXTENSION_SAMPLE}")
+    page.write(path)
+
+
+def _compare(page: Report, measured: Sequence[Measured], about: str) -> None:
+    """The sections on how vocabularies fit the same sample."""
     page.heading("How it fits")
-    page.text(f"{documents:,} documents. {ABOUT_SAMPLE}\n\n{ABOUT_WORDS}")
+    page.text(f"{about}\n\n{ABOUT_WORDS}")
     for language in _languages(measured):
         fit = measured[0].fits[language]
         page.table(
@@ -111,7 +151,6 @@ def write_page(path: Path, learnt: Learnt, measured: Sequence[Measured], documen
         *_beside(measured, [one.unknown for one in measured]),
         caption="The most frequent words that are [UNK].",
     )
-    page.write(path)
 
 
 def _beside(

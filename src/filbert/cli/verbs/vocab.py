@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the tokenizer with its report.html, or the extended model; a new folder",
+        help="the tokenizer or the extended model, with its report.html; a new folder",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--size", type=int, metavar="N", help="learn this many tokens, e.g. 30000")
@@ -189,13 +189,14 @@ def _extend(options: argparse.Namespace, memory_bytes: int, progress: Progress) 
     from filbert.checkpoint.extending import extend
     from filbert.cli.corpus_words import count_corpus
     from filbert.tokenizer.extension import check_wordpiece, choose_words
-    from filbert.tokenizer.vocab_report import lines
+    from filbert.tokenizer.vocab_report import lines, write_extension_page
 
-    if options.cased or options.alphabet is not None or options.unused or options.beside:
+    if options.cased or options.alphabet is not None or options.unused:
         raise SettingsError(
-            "--cased, --alphabet, --unused and --beside go with --size; a model that is extended "
-            "has rules of its own"
+            "--cased, --alphabet and --unused go with --size; a model that is extended has rules "
+            "of its own"
         )
+    others = [_open(named) for named in options.beside]
     folder = find_folder(options.extend, progress=progress)
     tokenizer = folder.tokenizer()
     check_wordpiece(tokenizer)
@@ -214,11 +215,13 @@ def _extend(options: argparse.Namespace, memory_bytes: int, progress: Progress) 
             min_count=5 if options.min_count is None else options.min_count,
         )
     extended = extend(folder, options.out, [new.word for new in chosen])
+    both = [(options.out.name, extended.folder.tokenizer()), (folder.path.name, tokenizer)]
+    measured = _measure([*both, *others], words, progress)
+    write_extension_page(options.out / REPORT, tokenizer, chosen, measured, len(words.sampled))
     if not options.quiet:
         for new in chosen[:20]:
             say(f"{new.word}: {new.count:,} times {' '.join(tokenizer.tokens(new.pieces))}")
-        both = [(folder.path.name, tokenizer), (options.out.name, extended.folder.tokenizer())]
-        for line in lines(_measure(both, words, progress)):
+        for line in lines(measured):
             say(line)
         say(
             f"{options.out}: {len(chosen):,} new words from id {extended.first_id:,} on, "
