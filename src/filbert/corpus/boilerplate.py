@@ -28,7 +28,14 @@ _BOILERPLATE = (
     "服务条款",
 )
 # In each phrase is one of these; a text without any is looked at no further.
-ANCHORS = ("javascript", "cookie", "privacy policy", "terms of ", "all rights reserved")
+ANCHORS = (
+    "javascript",
+    "cookie",
+    "privacy policy",
+    "terms of use",
+    "terms of service",
+    "all rights reserved",
+)
 CHINESE_ANCHORS = (
     "版权所有",
     "版權所有",

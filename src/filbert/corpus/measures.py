@@ -246,8 +246,7 @@ class Measures:
     def boilerplate_share(self) -> Values:
         """Characters in lines with a phrase of the web's own, of all."""
         shares = np.zeros(len(self.texts))
-        ascii_only = self._codes.dtype == np.uint8
-        anchors = ANCHORS if ascii_only else (*ANCHORS, *CHINESE_ANCHORS)
+        anchors = (*ANCHORS, *CHINESE_ANCHORS) if self._han.any() else ANCHORS
         for text in self._texts_with(anchors):
             shares[text] = boilerplate_share(self.texts[text])
         return shares

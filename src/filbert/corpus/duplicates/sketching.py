@@ -103,15 +103,15 @@ def _small_letters(text: str) -> npt.NDArray[np.uint64]:
     if text.isascii():
         return np.frombuffer(text.lower().encode("ascii"), dtype=np.uint8).astype(np.uint64)
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    small = np.take(_lower_case(), np.minimum(codes, 0xFFFF)).astype(np.uint64)
+    small: npt.NDArray[np.uint64] = np.take(_lower_case(), np.minimum(codes, 0xFFFF))
     beyond = np.flatnonzero(codes > 0xFFFF)
     small[beyond] = codes[beyond]
     return small
 
 
 @cache
-def _lower_case() -> npt.NDArray[np.uint32]:
-    table = np.arange(0x10000, dtype=np.uint32)
+def _lower_case() -> npt.NDArray[np.uint64]:
+    table = np.arange(0x10000, dtype=np.uint64)
     for code in range(0x10000):
         small = chr(code).lower()
         if len(small) == 1:
