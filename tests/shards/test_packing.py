@@ -1,13 +1,16 @@
 """The bytes of a shard: all of it comes back, and two bytes a token are enough."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filbert.shards.index import LanguageCounts, Shard
-from filbert.shards.packing import Contents, Packed, ShardFile, pack, size_of
+from filbert.shards.packing import Contents, Packed, pack, size_of
+from filbert.shards.shard_file import ShardFile
 
 
 def shard_of(contents: Contents, packed: Packed) -> Shard:
@@ -108,3 +111,40 @@ def test_a_token_takes_at_most_2_1_bytes(tmp_path) -> None:
         )
         _, size = stored(contents, vocab, tmp_path)
         assert size <= 2.1 * 2**20
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_an_exception_is_found_without_a_copy_of_all(tmp_path, odd) -> None:
+    """With an odd number of tokens the places do not lie where whole numbers should."""
+    vocab, tokens = 119_547, 2_000_000 + odd
+    ids = np.random.default_rng(1).integers(0, vocab, tokens).astype(np.int32)
+    contents = Contents(
+        token_ids=ids,
+        sentence_tokens=np.array([tokens]),
+        document_sentences=np.array([1]),
+        languages=np.zeros(1, np.uint8),
+        left_out=np.zeros(0, np.int64),
+    )
+    file, _ = stored(contents, vocab, tmp_path)
+    file.token_ids(0, 1)
+    tracemalloc.start()
+    for start in range(0, tokens, 99_991):
+        assert (file.token_ids(start, start + 128) == ids[start : start + 128]).all()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000  # there are 900,000 exceptions
+
+
+def test_a_flat_vocabulary_takes_more(tmp_path) -> None:
+    """Every id equally often: a third of these tokens are exceptions, of 8 bytes more each."""
+    vocab, tokens = 119_547, 2**20
+    contents = Contents(
+        token_ids=np.random.default_rng(1).integers(0, vocab, tokens).astype(np.int32),
+        sentence_tokens=np.full(tokens // 16, 16, np.int64),
+        document_sentences=np.full(tokens // 128, 8, np.int64),
+        languages=np.zeros(tokens // 128, np.uint8),
+        left_out=np.zeros(0, np.int64),
+    )
+    file, size = stored(contents, vocab, tmp_path)
+    assert 4.5 < size / tokens < 4.8
+    assert (file.token_ids(0, tokens) == contents.token_ids).all()

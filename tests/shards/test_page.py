@@ -10,8 +10,9 @@ import pytest
 from filbert.corpus import Document
 from filbert.errors import DataError
 from filbert.shards import ShardReader, ShardSet, write_shards
-from filbert.shards.index import index_of, name_of, read_index
+from filbert.shards.index import index_of, name_of
 from filbert.shards.measuring import RowCounts, measure, stored_bytes
+from filbert.shards.opening import read_index
 from filbert.shards.page import write_page
 from filbert.tokenizer import SpecialTokens, Tokenizer
 

@@ -80,13 +80,13 @@ def test_a_killed_driver_is_gone_on_with(
         import os, signal
         from filbert.shards import write_shards, writing
         from filbert.tokenizer import Tokenizer
-        made, original = [], writing._make
+        made, original = [], writing.make
         def stopping(piece, tokenizer):
             if made:
                 os.kill(os.getpid(), signal.SIGKILL)
             made.append(original(piece, tokenizer))
             return made[0]
-        writing._make = stopping
+        writing.make = stopping
         write_shards({str(corpus)!r}, Tokenizer.load({str(tmp_path / "tokenizer")!r}),
                      {str(tmp_path / "out")!r}, workers=1, characters_per_shard={SMALL})
         """
@@ -112,7 +112,7 @@ def test_what_was_begun_otherwise_can_be_begun_anew(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "_make", full)
+        patch.setattr(writing, "make", full)
         with pytest.raises(FilbertError, match=r"No space left on device; what is finished waits"):
             write_shards(corpus, tokenizer, tmp_path / "out", workers=1)
     with pytest.raises(SettingsError, match="characters_per_shard was 33554432 and is 400000 now"):

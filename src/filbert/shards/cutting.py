@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+SPECIALS_A_ROW = 2
+"""[CLS] and [SEP]."""
+
 
 def cut_rows(
     document_ends: NDArray[np.int64], sentence_ends: NDArray[np.int64], row_tokens: int

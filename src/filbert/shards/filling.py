@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filbert.errors import DataError
-from filbert.shards.index import LanguageCounts, Shard, Stretch
+from filbert.shards.index import MOST_LANGUAGES, MOST_TOKENS, LanguageCounts, Shard, Stretch
 from filbert.shards.packing import Contents, pack
 from filbert.tokenizer import Tokenizer
-
-_MOST_TOKENS = 2**32 - 1  # places have 32 bits
-_MOST_LANGUAGES = 256
 
 
 class Filling:
@@ -54,20 +51,20 @@ class Filling:
         self._languages += [language or "" for language in languages]
         self.characters += sum(map(len, texts))
         self.tokens += len(ids)
-        if self.tokens > _MOST_TOKENS:
+        if self.tokens > MOST_TOKENS:
             raise DataError(
-                f"{where(len(texts) - 1)}: a shard holds at most {_MOST_TOKENS:,} tokens; ask for "
+                f"{where(len(texts) - 1)}: a shard holds at most {MOST_TOKENS:,} tokens; ask for "
                 "smaller ones"
             )
 
-    def write(self, folder: Path, name: str, stretches: Sequence[Stretch]) -> Shard:
-        """Write the shard's file into a folder that is being filled; it holds a token at least."""
+    def write(self, path: Path, name: str, stretches: Sequence[Stretch]) -> Shard:
+        """Write the shard's file; it holds a token at least."""
         contents, names = self._contents()
         vocab_size = self._tokenizer.vocab_size
         id_counts = np.bincount(contents.token_ids, minlength=vocab_size)
         packed = pack(contents, id_counts)
         sha256 = hashlib.sha256()
-        with (folder / f"{name}.bin").open("wb") as file:
+        with path.open("wb") as file:
             for section in packed.sections:
                 data = section.tobytes()
                 sha256.update(data)
@@ -93,11 +90,15 @@ class Filling:
         kept = documents > 0
         said = [name for name, stays in zip(self._languages, kept, strict=True) if stays]
         names = sorted(set(said))
-        if len(names) > _MOST_LANGUAGES:
+        if len(names) > MOST_LANGUAGES:
             raise DataError(
-                f"a shard holds at most {_MOST_LANGUAGES} languages, got {len(names)}: "
+                f"a shard holds at most {MOST_LANGUAGES} languages, got {len(names)}: "
                 f"{', '.join(names[:10])}…"
             )
+        try:
+            "".join(names).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"languages: not valid Unicode: {error}") from error
         number = {name: place for place, name in enumerate(names)}
         contents = Contents(
             token_ids=np.concatenate(self._ids),

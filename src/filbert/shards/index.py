@@ -4,7 +4,7 @@
     shard-00000.bin    see packing.py
     tokenizer/         the tokenizer that made the ids
     report.html        what is in it, for people
-    rows-128.bin       made when it is first read: see row_table.py
+    rows-128.bin       made when it is first read with max_tokens 128: see row_table.py
 
 Why it is so: docs/decisions/0008-shard-format-2.md.
 """
@@ -14,9 +14,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from filbert.disk import sha256_of
-from filbert.errors import DataError, SettingsError
-from filbert.settings import load_settings, to_mapping
+from filbert.settings import to_mapping
 
 FORMAT = 2
 INDEX = "shards.json"
@@ -24,6 +22,10 @@ TOKENIZER = "tokenizer"
 PAGE = "report.html"
 SMALL_VOCABULARY = 2**16
 """Up to so many tokens an id is its own code."""
+MOST_TOKENS = 2**32 - 1
+"""In a shard: places in it have 32 bits."""
+MOST_LANGUAGES = 256
+"""In a shard: their numbers have 8 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,93 +128,3 @@ def write_index(contents: ShardSet, folder: Path) -> None:
 def name_of(number: int) -> str:
     """The name of a shard by its number."""
     return f"shard-{number:05d}"
-
-
-def read_index(folder: Path) -> ShardSet:
-    """Read shards.json and see that every file is there and as long as it says.
-
-    Raises DataError naming the file, and the field where there is one.
-    """
-    path = folder / INDEX
-    if not path.is_file():
-        what = "no such folder" if not folder.is_dir() else f"no {INDEX} in it"
-        raise DataError(f"{folder}: expected a folder of shards; {what}")
-    _check_format(path)
-    try:
-        contents = load_settings(path, ShardSet)
-    except SettingsError as error:
-        raise DataError(str(error)) from error
-    if not contents.shards:
-        raise DataError(f"{path}: shards: expected at least one, got none")
-    for shard in contents.shards:
-        _check_shard(shard, contents.vocab_size, folder)
-    names = [shard.name for shard in contents.shards]
-    if names != sorted(set(names)):
-        raise DataError(f"{path}: shards: expected names that rise, got {', '.join(names[:9])}")
-    for field in ("tokens", "documents", "sentences"):
-        total = sum(getattr(shard, field) for shard in contents.shards)
-        if total != getattr(contents, field):
-            raise DataError(
-                f"{path}: {field}: expected {total}, the sum over the shards, "
-                f"got {getattr(contents, field)}"
-            )
-    return contents
-
-
-def _check_format(path: Path) -> None:
-    """Before the fields, which differ from format to format."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
-    number = found.get("format") if isinstance(found, dict) else None
-    if number != FORMAT:
-        raise DataError(
-            f"{path}: format: expected {FORMAT}, got {number!r}; write the shards anew from the "
-            "corpus (filbert shards CORPUS --tokenizer DIR --out DIR)"
-        )
-
-
-def _check_shard(shard: Shard, vocab_size: int, folder: Path) -> None:
-    """Names are given, never free: a path in shards.json must not lead out of the folder."""
-    from filbert.shards.packing import size_of
-
-    path, name = folder / INDEX, shard.name
-    number = name.removeprefix("shard-")
-    if not (number.isascii() and number.isdecimal() and name == name_of(int(number))):
-        raise DataError(f"{path}: shards: expected a name as 'shard-00000', got {name!r}")
-    if not 0 < shard.documents <= shard.sentences <= shard.tokens:
-        raise DataError(
-            f"{path}: {name}: expected 0 < documents ≤ sentences ≤ tokens, got "
-            f"{shard.documents}, {shard.sentences}, {shard.tokens}"
-        )
-    parts = {
-        "exceptions": shard.tokens,
-        "long_sentences": shard.sentences,
-        "long_documents": shard.documents,
-        "left_out": 2**32,
-        "unknown": shard.tokens,
-    }
-    for field, most in parts.items():
-        if not 0 <= getattr(shard, field) <= most:
-            raise DataError(
-                f"{path}: {name}: {field}: expected 0 to {most:,}, got {getattr(shard, field):,}"
-            )
-    size = size_of(shard, vocab_size)
-    file = folder / shard.file
-    try:
-        got = file.stat().st_size
-    except OSError as error:
-        raise DataError(f"{file}: missing; {INDEX} lists it") from error
-    if got != size:
-        raise DataError(f"{file}: expected {size:,} bytes by {INDEX}, got {got:,}")
-
-
-def verify(contents: ShardSet, folder: Path) -> None:
-    """Compare every file with its checksum. Raises DataError naming the first that differs."""
-    for shard in contents.shards:
-        if (got := sha256_of(folder / shard.file)) != shard.sha256:
-            raise DataError(
-                f"{folder / shard.file}: damaged: expected the SHA-256 {shard.sha256[:12]}… by "
-                f"{INDEX}, got {got[:12]}…; write the shards again"
-            )

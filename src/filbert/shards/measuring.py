@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from filbert.shards.cutting import cut_rows
+from filbert.shards.cutting import SPECIALS_A_ROW, cut_rows
 from filbert.shards.index import Shard, ShardSet
-from filbert.shards.packing import ShardFile, size_of
+from filbert.shards.packing import size_of
+from filbert.shards.shard_file import ShardFile
 
 MOST_TOKENS = 500_000_000
 """Of larger sets so many tokens are counted, in whole shards that lie evenly over all of them."""
-SPECIALS_A_ROW = 2  # [CLS] and [SEP]
 _PIECE_TOKENS = 2**20
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from filbert.batch import Row
 from filbert.errors import DataError, SettingsError
-from filbert.shards import index
+from filbert.shards import index, opening
 from filbert.shards.batches import Lengths
-from filbert.shards.packing import ShardFile
-from filbert.shards.row_table import row_table
+from filbert.shards.cutting import SPECIALS_A_ROW
+from filbert.shards.row_table import Cut, row_table
+from filbert.shards.shard_file import ShardFile
 from filbert.tokenizer import Tokenizer
 
-_SPECIALS_A_ROW = 2  # [CLS] and [SEP]
 _OPEN_SHARDS = 128
 
 
@@ -46,7 +46,8 @@ class ShardReader:
 
     A span is as many whole sentences of its document as fit in max_tokens, special tokens
     included; a longer sentence is cut hard. Every token lies in exactly one row. What is held in
-    memory does not grow with the number of rows: their table is mapped, as the tokens are.
+    memory does not grow with the number of rows: their table is mapped, as the tokens are. (Where
+    it can be written neither beside the shards nor in the user's cache, it is held: 8 bytes a row.)
 
     lengths    int32 [rows], tokens of each row, special tokens included: mapped, read by index
     contents   what shards.json says
@@ -60,30 +61,40 @@ class ShardReader:
         first time that these files are opened with this max_tokens, and when one was changed.
         Raises DataError naming the file that is missing, damaged or not as shards.json says.
         """
-        if max_tokens <= _SPECIALS_A_ROW:
+        if max_tokens <= SPECIALS_A_ROW:
             raise SettingsError(
-                f"max_tokens: expected {_SPECIALS_A_ROW + 1} or more, got {max_tokens}"
+                f"max_tokens: expected {SPECIALS_A_ROW + 1} or more, got {max_tokens}"
             )
         self._folder = Path(folder)
-        self.contents = index.read_index(self._folder)
+        self.contents = opening.read_index(self._folder)
+        self._max_tokens = max_tokens
         if verify:
             self._verify()
-        self.tokenizer = Tokenizer.load(self._folder / index.TOKENIZER)
-        if self.tokenizer.digest != self.contents.tokenizer:
-            raise DataError(
-                f"{self._folder / index.TOKENIZER}: not the tokenizer that made these shards: "
-                f"expected the digest {self.contents.tokenizer[:12]}… by {index.INDEX}, "
-                f"got {self.tokenizer.digest[:12]}…"
-            )
+        with opening.readable(self._folder / index.TOKENIZER):
+            self.tokenizer = Tokenizer.load(self._folder / index.TOKENIZER)
+        self._check_tokenizer()
         self._shard = lru_cache(_OPEN_SHARDS)(self._open)
         check = (lambda: None) if verify is not None else self._verify
-        self._table = row_table(
-            self.contents, self._folder, max_tokens - _SPECIALS_A_ROW, self._shard, check
-        )
+        cut = Cut(self.contents, self._folder, max_tokens, self._shard, check)
+        self._table = row_table(cut, verify=bool(verify))
         self.lengths: Lengths = _Lengths(self._table.lengths)
 
     def _verify(self) -> None:
-        index.verify(self.contents, self._folder)
+        opening.verify(self.contents, self._folder)
+
+    def _check_tokenizer(self) -> None:
+        said, folder = self.contents, self._folder
+        if self.tokenizer.digest != said.tokenizer:
+            raise DataError(
+                f"{folder / index.TOKENIZER}: not the tokenizer that made these shards: "
+                f"expected the digest {said.tokenizer[:12]}… by {index.INDEX}, "
+                f"got {self.tokenizer.digest[:12]}…"
+            )
+        if self.tokenizer.vocab_size != said.vocab_size:
+            raise DataError(
+                f"{folder / index.INDEX}: vocab_size: expected {self.tokenizer.vocab_size}, the "
+                f"tokenizer's, got {said.vocab_size}"
+            )
 
     def _open(self, number: int) -> ShardFile:
         shard = self.contents.shards[number]
@@ -92,7 +103,7 @@ class ShardReader:
     @property
     def digest(self) -> str:
         """What the shards are and how they are cut."""
-        return f"{self.contents.digest} {len(self)}"
+        return f"{self.contents.digest} {self._max_tokens} {len(self)}"
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -104,7 +115,7 @@ class ShardReader:
         Raises DataError for a number outside 0 … rows - 1.
         """
         shard, start, size = self._span(index)
-        token_ids = np.empty(size + _SPECIALS_A_ROW, np.int32)
+        token_ids = np.empty(size + SPECIALS_A_ROW, np.int32)
         token_ids[0] = self.tokenizer.special_ids.cls
         token_ids[1:-1] = self._shard(shard).token_ids(start, start + size)
         token_ids[-1] = self.tokenizer.special_ids.sep
@@ -118,43 +129,39 @@ class ShardReader:
         """The shard of a row, its start there and its tokens."""
         if not 0 <= row < len(self):
             raise DataError(f"row {row} is not in 0…{len(self) - 1}")
-        return (
-            self._table.shard_of(row),
-            int(self._table.starts[row]),
-            int(self._table.lengths[row]),
-        )
+        shard = self._table.shard_of(row)
+        start, size = int(self._table.starts[row]), int(self._table.lengths[row])
+        # Rows lie end to end: a damaged table shows here, not as rows that were lost.
+        last = row + 1 == self._table.first_rows[shard + 1]
+        stop = self.contents.shards[shard].tokens if last else int(self._table.starts[row + 1])
+        if start + size != stop or not 0 < size <= self._max_tokens - SPECIALS_A_ROW:
+            raise DataError(
+                f"{self._table.path}: damaged: row {row}: expected tokens {start} to {stop} of its "
+                f"shard, got {size} tokens; remove the file"
+            )
+        return shard, start, size
 
     def number_of(self, shard: int, row: int) -> int:
         """The number of a row by its origin. Raises DataError where there is no such row."""
-        firsts = [*self._table.first_rows, len(self)]
+        firsts = self._table.first_rows
         if not 0 <= shard < len(firsts) - 1:
             raise DataError(f"shard {shard} is not in 0…{len(firsts) - 2}")
-        if not 0 <= row < firsts[shard + 1] - firsts[shard]:
-            raise DataError(
-                f"row {row} of shard {shard} is not in 0…{firsts[shard + 1] - firsts[shard] - 1}"
-            )
+        rows = firsts[shard + 1] - firsts[shard]
+        if not 0 <= row < rows:
+            raise DataError(f"row {row} of shard {shard} is not in 0…{rows - 1}")
         return firsts[shard] + row
 
     def place(self, index: int) -> RowPlace:
-        """Where a row comes from; takes a pass over the ends of its shard."""
+        """Where a row comes from; the first of a shard takes a pass over its documents' ends."""
         number, start, _ = self._span(index)
         shard, file = self.contents.shards[number], self._shard(number)
         document = int(np.searchsorted(file.document_ends, start, side="right"))
-        # Documents without tokens have no number here, but a row in the corpus.
-        row = document
-        for empty in file.left_out:
-            row += int(empty) <= row
-        name, file_row = "", row
-        for stretch in shard.stretches:
-            if row < stretch.documents:
-                name, file_row = stretch.file, stretch.first + row
-                break
-            row -= stretch.documents
+        name, file_row = file.origin_of(document)
         return RowPlace(
             shard=shard.name,
             row=index - self._table.first_rows[number],
             document=document,
-            language=list(shard.languages)[file.languages[document]],
+            language=file.language_of(document),
             file=name,
             file_row=file_row,
         )
@@ -170,7 +177,7 @@ class _Lengths:
         return len(self._spans)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._spans[index] + np.int32(_SPECIALS_A_ROW)
+        return self._spans[index] + np.int32(SPECIALS_A_ROW)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype)

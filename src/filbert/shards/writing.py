@@ -1,27 +1,27 @@
 """Documents → a folder of shards: in parallel, resumable, the same bytes whoever makes them."""
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filbert.disk import atomic_file, atomic_folder, sha256_of
-from filbert.errors import DataError, SettingsError
+from filbert.disk import atomic_folder, sha256_of
+from filbert.errors import DataError, FilbertError, SettingsError
 from filbert.progress import Progress, quiet
-from filbert.settings import from_mapping, to_mapping
 from filbert.shards import index
 from filbert.shards.filling import Filling
 from filbert.shards.index import Shard, ShardSet, Stretch
+from filbert.shards.opening import readable
 from filbert.shards.page import write_page
-from filbert.shards.work import Pool, claimed, finish, remember
+from filbert.shards.pieces import Piece, Record, make, pieces_of
+from filbert.shards.pool import Pool
+from filbert.shards.work import claimed, finish, keep_only, remember, waits_in
 from filbert.tokenizer import Tokenizer
 
 if TYPE_CHECKING:  # reading shards must not load the corpus room's engine
     from filbert.corpus import Document
-    from filbert.corpus.stored_columns import RowGroup
 
 CHARACTERS_PER_SHARD = 2**25
 _BATCH_CHARACTERS = 2**20
@@ -61,13 +61,31 @@ def write_shards(
         raise SettingsError(f"characters_per_shard: expected 1 or more, got {characters_per_shard}")
     if workers is not None and workers < 1:
         raise SettingsError(f"workers: expected 1 or more, got {workers}")
-    out, progress = Path(out_dir), progress or quiet()
+    out, progress = _goal(out_dir), progress or quiet()
     if isinstance(source, Path | str):
         made_of = _MadeOf(Path(source), tokenizer, characters_per_shard)
         return _write_corpus(made_of, out, workers, restart, progress)
     with atomic_folder(out) as draft:
         shards = list(_from_documents(source, tokenizer, draft, characters_per_shard, progress))
         return _complete(draft, shards, tokenizer, out)
+
+
+def _goal(out_dir: Path | str) -> Path:
+    """Where the folder is to be; what could not be put there in the end is refused now."""
+    out = Path(out_dir)
+    if "\0" in str(out):
+        raise SettingsError(f"out_dir: expected a name without null characters, got {str(out)!r}")
+    try:
+        if out.is_symlink() or out.name in ("", ".."):
+            out = Path(os.path.realpath(out))
+        above = next(parent for parent in out.parents if parent.exists())
+        if not above.is_dir():
+            raise SettingsError(f"{out}: expected a folder at {above}; a file is there")
+    except OSError as error:
+        raise FilbertError(f"{out} could not be written: {error.strerror or error}") from error
+    if os.path.ismount(out):
+        raise SettingsError(f"{out}: a whole disk is mounted there; name a folder in it")
+    return out
 
 
 def _from_documents(
@@ -82,7 +100,8 @@ def _from_documents(
 
     def shard() -> Shard:
         stretch = Stretch("", first, documents_seen - first)
-        return filling.write(draft, index.name_of(number), [stretch])
+        name = index.name_of(number)
+        return filling.write(draft / f"{name}.bin", name, [stretch])
 
     with progress.stage("writing shards", unit="tokens") as stage:
         for batch in _batches(documents, min(_BATCH_CHARACTERS, characters_per_shard)):
@@ -137,33 +156,15 @@ class _MadeOf:
 
     def plan(self) -> dict[str, str | int]:
         """What must be the same for the work to go on."""
+        report = self.corpus / "corpus.json"
+        with readable(report):
+            sha256 = sha256_of(report)
         return {
             "format": index.FORMAT,
-            "corpus": sha256_of(self.corpus / "corpus.json"),
+            "corpus": sha256,
             "tokenizer": self.tokenizer.digest,
             "characters_per_shard": self.characters_per_shard,
         }
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """The row groups that become one shard; written under the number of the piece."""
-
-    number: int
-    corpus: Path
-    groups: "tuple[RowGroup, ...]"
-    sha256: dict[str, str]
-    folder: Path
-
-    @property
-    def bytes(self) -> int:
-        """Of text, for the progress."""
-        return sum(group.text_bytes for group in self.groups)
-
-    @property
-    def record(self) -> Path:
-        """Written last: the piece is finished."""
-        return self.folder / f"{index.name_of(self.number)}.json"
 
 
 def _write_corpus(
@@ -176,90 +177,55 @@ def _write_corpus(
     groups = row_groups(made_of.corpus)
     with claimed(out) as work:
         remember(work, made_of.plan(), restart)
-        made = work / "shards"
-        made.mkdir(exist_ok=True)
-        pieces = [
-            _Piece(number, made_of.corpus, tuple(part), report.sha256, made)
-            for number, part in enumerate(_gathered(groups, made_of.characters_per_shard))
-        ]
-        left = [piece for piece in pieces if not piece.record.exists()]
-        if len(left) < len(pieces):
-            done = len(pieces) - len(left)
-            progress.note(f"{done:,} of {len(pieces):,} shards are there already")
-        _make_all(pieces, left, made_of.tokenizer, workers, work, progress)
-        contents = _complete(made, list(_finished(pieces)), made_of.tokenizer, out)
-        for piece in pieces:
-            piece.record.unlink()
-        finish(work, made, out)
+        folders = shards, records = work / "shards", work / "records"
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        size = made_of.characters_per_shard
+        pieces = pieces_of(made_of.corpus, groups, report.sha256, size, folders)
+        found = _finished(pieces, made_of.tokenizer)
+        keep_only(shards, {f"{pieces[number].name}.bin" for number in found})
+        keep_only(records, {pieces[number].record.name for number in found})
+        if found:
+            progress.note(f"{len(found):,} of {len(pieces):,} shards are there already")
+        found |= _make_left(pieces, found, made_of.tokenizer, workers, work, progress)
+        made = [found[piece.number].shard for piece in pieces]
+        full = [shard for shard in made if shard is not None]
+        if not full:
+            shutil.rmtree(work)
+        contents = _complete(shards, full, made_of.tokenizer, out)
+        finish(work, shards, out)
     return contents
 
 
-def _make_all(
-    pieces: Sequence[_Piece],
-    left: Sequence[_Piece],
+def _finished(pieces: Sequence[Piece], tokenizer: Tokenizer) -> dict[int, Record]:
+    """The records of the pieces that were finished before, by number."""
+    found = ((piece.number, piece.finished(tokenizer.vocab_size)) for piece in pieces)
+    return {number: record for number, record in found if record is not None}
+
+
+def _make_left(
+    pieces: Sequence[Piece],
+    found: Collection[int],
     tokenizer: Tokenizer,
     workers: int | None,
     work: Path,
     progress: Progress,
-) -> None:
+) -> dict[int, Record]:
+    """Make all pieces that are not found; their records by number."""
+    left = [piece for piece in pieces if piece.number not in found]
     total = sum(piece.bytes for piece in pieces)
     done = total - sum(piece.bytes for piece in left)
     pool = Pool(min(workers or os.cpu_count() or 1, len(left)), tokenizer, work)
-    with progress.stage("writing shards", total, "bytes") as stage, pool:
-        tokens = 0
-        for piece, new in pool.run(_make, left):
-            done += piece.bytes
-            tokens += new
-            stage.update(done, {"tokens": tokens})
-
-
-def _gathered(groups: "Sequence[RowGroup]", characters: int) -> "Iterator[list[RowGroup]]":
-    """Row groups that follow each other, as many as fill a shard."""
-    waiting: list[RowGroup] = []
-    size = 0
-    for group in groups:
-        waiting.append(group)
-        size += group.text_bytes
-        if size >= characters:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
-
-
-def _make(piece: _Piece, tokenizer: Tokenizer) -> int:
-    """Make one shard; its tokens. A piece without any token leaves a record alone."""
-    from filbert.corpus.stored_columns import read_columns
-
-    filling = Filling(tokenizer)
-    stretches = []
-    for file, same in groupby(piece.groups, key=lambda group: group.file):
-        groups = list(same)
-        stretches.append(Stretch(file, groups[0].first, sum(g.documents for g in groups)))
-        numbers = [group.number for group in groups]
-        for columns in read_columns(piece.corpus, file, numbers, sha256=piece.sha256[file]):
-            filling.add(
-                columns.texts,
-                columns.languages,
-                columns.ends(),
-                lambda place, columns=columns: ": ".join(columns.where[place]),  # type: ignore[misc]
-            )
-    shard = None
-    if filling.tokens:
-        shard = filling.write(piece.folder, index.name_of(piece.number), stretches)
-    with atomic_file(piece.record) as draft:
-        draft.write_text(json.dumps(to_mapping(shard)), encoding="utf-8")
-    return filling.tokens
-
-
-def _finished(pieces: Sequence[_Piece]) -> Iterator[Shard]:
-    """The shards of the pieces; one without any token leaves a gap in the numbers."""
-    for piece in pieces:
-        try:
-            found = json.loads(piece.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{piece.record}: expected what a finished shard is: {error}"
-            ) from error
-        if found is not None:
-            yield from_mapping(found, Shard, str(piece.record))
+    records, tokens = {}, 0
+    try:
+        with progress.stage("writing shards", total, "bytes") as stage, pool:
+            for piece, record in pool.run(make, left):
+                records[piece.number] = record
+                done += piece.bytes
+                tokens += record.shard.tokens if record.shard else 0
+                stage.update(done, {"tokens": tokens})
+    except FilbertError as error:
+        if type(error) is not FilbertError:  # of the data or the settings: no use in going on
+            raise
+        raise FilbertError(f"{error}; {waits_in(work)}") from error
+    return records
