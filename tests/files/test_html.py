@@ -1,3 +1,5 @@
+import html
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -144,12 +146,20 @@ def test_invalid_bytes_are_noted():
 @given(st.text(st.sampled_from("一二三，。ab é\u3000𠀀"), max_size=20))
 @example("一")
 @example(" 二 ")
+@example("aé")
+@example("éa")
 def test_no_character_of_a_paragraph_is_lost(text):
     """resiliparse alone drops a text of one Chinese character as if it were an icon."""
     raw = "<div>" + "".join(f"<p>{c}</p><b>{c}</b>" for c in text) + f"<p>{text}</p></div>"
     said = "".join(html_text(raw.encode()).text.split())
     expected = "".join(c * 2 for c in text) + text
     assert said == "".join(expected.split())
+
+
+@pytest.mark.parametrize("word", ["où", "né", "o&ugrave;", "n&#233;", "&#19968;"])
+def test_no_word_of_three_bytes_is_lost(word):
+    said = html_text(f"<p>Un texte.</p><p>{word}</p><p>La fin.</p>".encode()).text
+    assert said.split()[2] == html.unescape(word)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,15 @@ CASES = {
         '<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "x">\n<html>',
         "<head><title>t",
     ],
-    "mediawiki": [DUMP, f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- a -->\n{DUMP}'],
+    "mediawiki": [
+        DUMP,
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- a -->\n{DUMP}',
+        f'<?xml version="1.0"?><!DOCTYPE mediawiki [<!ENTITY a "b>">]>\n{DUMP}',
+    ],
+    "binary": [
+        '<?xml version="1.0"?>\n<rss><item>no page and no dump</item></rss>',
+        '<!DOCTYPE a [<!ENTITY b "lol"><!ENTITY c "&b;&b;&b;&b;">]>\n<a>&c;</a>',
+    ],
     "extracted": [
         '<doc id="12" url="https://u?curid=12" title="A &quot;b&quot;">\nA\n\ntext\n</doc>\n'
     ],

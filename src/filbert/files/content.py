@@ -11,7 +11,11 @@ from filbert.files.trouble import Bomb, Truncated, Unreachable
 from filbert.files.unpacked import open_plain
 
 LOOK_BYTES = 1 << 16
-_PROLOGUE = re.compile(r"\s*(?:<\?xml[^>]*>|<!--.*?-->|\s)*", re.DOTALL)
+_PROLOGUE = re.compile(
+    r"\s*(?:<\?xml[^>]*>|<!--.*?-->|<!doctype\s(?!\s*html)[^\[>]*(?:\[.*?\]\s*)?>|\s)*",
+    re.DOTALL | re.IGNORECASE,
+)
+_XML = re.compile(r"\s*(?:<\?xml\s|<!doctype\s[^>\[]*\[)", re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|meta|title)\b", re.IGNORECASE)
 _RECORD = re.compile(r'\{\s*["}]|\[\s*\{\s*["}]|\{\s*$')
 _LINES = 20
@@ -62,15 +66,26 @@ def kind_of_head(head: bytes) -> Kind:
         return "parquet"
     if head.startswith(b"WARC/"):
         return "warc"
-    coding = None if name_of_binary(head) else coding_of(head)
-    kind = _markup(_text(head, coding))
-    if kind == "plain" and coding is None:
+    coding = None if _magic(head) else coding_of(head)
+    text = _text(head, coding)
+    kind = _markup(text)
+    if kind == "plain" and (coding is None or _XML.match(text)):
         return "binary"
     return kind
 
 
 def name_of_binary(head: bytes) -> str:
-    """What a file that is no text is called, by its first bytes; "" for an unknown one."""
+    """What a file that holds no text to read is called, by its first bytes; "" for an unknown one.
+
+    XML of any other kind than a dump's or a page's is among them: its text is not that of a reader.
+    """
+    if name := _magic(head):
+        return name
+    coding = coding_of(head)
+    return "XML of another kind" if coding and _XML.match(_text(head, coding)) else ""
+
+
+def _magic(head: bytes) -> str:
     return next((name for magic, name in _KNOWN_BINARIES.items() if head.startswith(magic)), "")
 
 

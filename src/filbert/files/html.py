@@ -32,10 +32,12 @@ _WIDE = "\u2e80-\u303f\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _WRAPPED = re.compile(rf"(?<=[{_WIDE}])[ \t]*+\r?+\n\s*+(?=[{_WIDE}])")
 _TOO_DEEP = " > ".join(["*"] * MAX_DEPTH)
-# resiliparse takes a text of one character for an icon if UTF-8 writes it in three bytes, and drops
-# it: a noncharacter beside it keeps it, and is taken out again.
+# resiliparse takes a text of three bytes in UTF-8 that are not ASCII ("一", "où") for an icon and
+# drops it: a noncharacter beside it keeps it, and is taken out again.
 _KEEPER = "\ufdd0"
-_ALONE = re.compile(r">(\s*+[\u0800-\ud7ff\uf900-\uffff])(?=\s*+<)")
+_ASCII = "[!-%'-;=?-~]"  # what can stand in a text: not &, < and >
+_OTHER = r"(?:[^\x00-\x7f\s]|&#?\w{2,9};)"
+_ALONE = re.compile(rf">(\s*+(?:{_ASCII}?{_OTHER}|{_OTHER}{_ASCII}))(?=\s*+<)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _extracted(text: str, charset: str, problem: Problem | None) -> HtmlText:
         from resiliparse.parse.html import HTMLTree
     except ImportError as error:
         raise missing_extra("resiliparse", "data") from error
-    if not text.isascii():
+    if not text.isascii() or "&" in text:
         text = _ALONE.sub(rf">\1{_KEEPER}", text.replace(_KEEPER, ""))
     if _HAN.search(text) and "<pre" not in text.lower():
         text = _WRAPPED.sub("", text)

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from typing import get_args
 
 from filbert.errors import SettingsError, did_you_mean
-from filbert.files.content import name_of_binary
+from filbert.files.content import LOOK_BYTES, name_of_binary
 from filbert.files.found import Item, Kind, Problem
 from filbert.files.found_extracted import read_extracted
 from filbert.files.found_json import read_jsonl
 from filbert.files.found_pages import read_page
 from filbert.files.found_parquet import read_parquet
 from filbert.files.found_plain import read_plain
-from filbert.files.opening import open_bytes, scheme_of
+from filbert.files.opening import scheme_of
 from filbert.files.read import Split
 from filbert.files.trouble import Unreachable
+from filbert.files.unpacked import open_plain
 
 _EMPTY = Problem("empty", "", "expected text, got none")
 
@@ -88,6 +89,6 @@ def _items(
 
 
 def _binary(address: str) -> Iterator[Item]:
-    with open_bytes(address) as file:
-        name = name_of_binary(file.read(16)) or "something else"
+    with open_plain(address) as file:
+        name = name_of_binary(file.peek(LOOK_BYTES)) or "something else"
     yield Problem("binary", "", f"expected text, JSON, Parquet, HTML, WARC or a dump; got {name}")
