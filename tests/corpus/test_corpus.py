@@ -100,6 +100,8 @@ def test_all_steps_say_how_far_they_are(tmp_path):
     build_corpus(tmp_path / "a.txt", tmp_path / "out", progress=plain(stream, every_seconds=0))
     for word in ("reading: ", "bytes", "documents/s", "MB/s", "duplicates: ", "writing: "):
         assert word in stream.getvalue()
+    stages = {line.partition(":")[0] for line in stream.getvalue().splitlines()}
+    assert stages == {"reading", "duplicates", "writing"}
 
 
 def test_the_first_of_equal_texts_stays_and_the_order_is_kept(tmp_path):
@@ -165,6 +167,25 @@ def test_traditional_becomes_simplified_where_asked_for(tmp_path):
     first, second = open_documents(tmp_path / "out")
     assert (first.text, first.title) == ("这个城市的历史非常悠久，经济也很发达。", "历史")
     assert second.text == japanese.text
+
+
+def test_a_missing_opencc_is_noticed_before_anything_is_read(tmp_path, monkeypatch):
+    from filbert.language import simplified
+
+    simplified._converter.cache_clear()
+    monkeypatch.setitem(sys.modules, "opencc", None)
+    with pytest.raises(ExtraError, match=r"opencc .* pip install 'filbert\[zh\]'"):
+        build_corpus([Document(TEXTS[0], "a")], tmp_path / "out", replace(PLAIN, simplified=True))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("corpus", "Corpus"), ("Corpus", "Corpus"), ("wiki", "Corpus wiki")]
+)
+def test_the_title_of_the_page(tmp_path, name, title):
+    build([Document(TEXTS[0], "a")], tmp_path / name)
+    page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+    assert f"<title>{title}</title>" in page
 
 
 def test_sentences_can_be_left_out(tmp_path):
@@ -279,7 +300,7 @@ def test_a_folder_that_is_taken(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"part_bytes": 10}, "part_bytes: expected 1,024 or more, got 10"),
+        ({"part_bytes": 10}, "part_bytes: expected 1,024 or more, or 0; got 10"),
         ({"languages": ("english",)}, "languages: expected codes such as en or zh"),
     ],
 )

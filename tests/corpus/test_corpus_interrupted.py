@@ -18,6 +18,10 @@ SETTINGS = CorpusSettings(part_bytes=20_000)
 COMMAND = [sys.executable, "-m", "filbert", "corpus", "--set", "part_bytes=20000"]
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def text(tmp_path):
     """JSON lines for some fifteen parts, with twins of both kinds in distant parts."""
@@ -168,6 +172,22 @@ def test_new_and_lost_sources_are_errors(text, begun, tmp_path):
         build_corpus([text, tmp_path / "new.txt"], begun, SETTINGS, workers=1)
     with pytest.raises(SettingsError, match=r"the source \S*text\.jsonl is gone"):
         build_corpus([tmp_path / "new.txt"], begun, SETTINGS, workers=1)
+
+
+def test_sources_whose_shown_names_are_alike_are_told_apart(tmp_path, monkeypatch):
+    """Names that are no UTF-8; what is not shown of an address is the same case."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [os.fsdecode(name) for name in (b"\xe8.txt", b"\xe9.txt")]
+    for name in names:
+        (folder / name).write_text("A text that stands in a file.", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("filbert.corpus.build.building._find_duplicates", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            build_corpus(folder, tmp_path / "out", SETTINGS, workers=1)
+    (folder / names[0]).write_text("Another text that stands in a file.", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"\.txt has changed"):
+        build_corpus(folder, tmp_path / "out", SETTINGS, workers=1)
 
 
 def test_two_at_once_are_an_error(text, tmp_path, monkeypatch):

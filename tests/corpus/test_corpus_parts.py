@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from filbert.corpus import CorpusSettings, Duplicates, build_corpus, no_rules, open_documents
+from filbert.corpus.build import building
 from filbert.corpus.build.parts import MOST_PIECES, cut, without_indexes
-from filbert.errors import DataError
+from filbert.errors import DataError, SettingsError
 from filbert.files import Source, list_sources
 from filbert.progress import plain
 
@@ -88,6 +89,33 @@ def test_small_files_are_bundled_in_order(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("megabytes", "parts"), [(1, 1), (3, 2), (60, 30), (640, 64), (3200, 100)])
+def test_parts_are_small_where_there_is_little(tmp_path, megabytes, parts):
+    """So that all workers have work; how many there are has no say in it."""
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as file:
+        file.write(b'{"text": "a"}\n')
+        file.truncate(megabytes << 20)
+    assert len(cut(list_sources(path), CorpusSettings())) == parts
+
+
+def test_little_is_read_in_this_process(tmp_path, monkeypatch, lines):
+    crews = []
+
+    class Crew(building.Crew):
+        def __enter__(self):
+            crews.append(self.workers)
+            return super().__enter__()
+
+    monkeypatch.setattr(building, "Crew", Crew)
+    monkeypatch.setattr("filbert.corpus.build.memory.cores", lambda: 2)
+    build_corpus(lines[0], tmp_path / "little", ALL)
+    monkeypatch.setattr(building, "_WORTH_BYTES", 1000)
+    monkeypatch.setattr(Crew, "run", lambda _, function, tasks: map(function, tasks))
+    build_corpus(lines[0], tmp_path / "much", ALL)
+    assert crews == [1, 2]
+
+
 def test_the_index_beside_a_dump_is_no_source():
     names = [
         "w/enwiki-1-pages-articles-multistream.xml.bz2",
@@ -128,6 +156,11 @@ def test_every_kind_of_file_in_one_folder(tmp_path):
     assert "expected text, got none" in page
 
 
+def problems_of(corpus):
+    lines = (corpus / "problems.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def broken_lines(tmp_path):
     path = tmp_path / "b.jsonl"
     path.write_text('{"text": "good line"}\n{"text": \n{"text": "better"}\n', encoding="utf-8")
@@ -138,13 +171,74 @@ def test_a_broken_line_is_counted_named_and_passed_over(tmp_path):
     report, documents = build(broken_lines(tmp_path), tmp_path / "out")
     assert [document.text for document in documents] == ["good line", "better"]
     assert report.problems == {"not JSON": 1}
+    said = problems_of(tmp_path / "out")
+    assert len(said) == 1
+    assert Path(said[0]["source"]).name == "b.jsonl"
+    assert (said[0]["kind"], said[0]["count"], said[0]["lost"]) == ("not JSON", 1, 1)
+    assert said[0]["first"][0]["place"] == "line 2 at byte 22"
     assert "line 2" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_with_strict_it_is_an_error(tmp_path):
+def test_every_source_with_a_problem_is_named(tmp_path):
+    """However many another one has: the page shows a few, problems.jsonl all."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "one"}\n' + "{\n" * 900, encoding="utf-8")
+    for n in range(40):
+        (folder / f"b{n:02}.jsonl").write_text('{"text": "one"}\n{"\n', encoding="utf-8")
+    report, _ = build(folder, tmp_path / "out", replace(ALL, part_bytes=1024))
+    assert report.problems == {"not JSON": 940}
+    said = problems_of(tmp_path / "out")
+    assert sum(each["count"] for each in said) == 940
+    assert len({each["source"] for each in said}) == 41
+    assert max(len(each["first"]) for each in said) == 5
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "b03.jsonl" in page, "examples come from several files"
+
+
+def test_a_corpus_without_problems_has_no_list_of_them(tmp_path, lines):
+    build(lines[0], tmp_path / "out")
+    assert not (tmp_path / "out" / "problems.jsonl").exists()
+
+
+def test_with_strict_it_is_an_error_that_says_how_to_go_on(tmp_path):
     path = broken_lines(tmp_path)
-    with pytest.raises(DataError, match=r"b\.jsonl: line 2 at byte 22: expected"):
+    with pytest.raises(DataError, match=r"b\.jsonl: line 2 at byte 22: expected") as error:
         build(path, tmp_path / "out", strict=True)
+    assert str(error.value).endswith("Where you repair the file, ask for the same again")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b.jsonl"], "nothing was finished"
+    path.write_text('{"text": "good line"}\n', encoding="utf-8")
+    assert build(path, tmp_path / "out", strict=True)[0].documents == 1
+
+
+def test_with_strict_and_finished_parts_it_asks_for_restart(tmp_path, lines):
+    sources = [lines[0], broken_lines(tmp_path)]
+    with pytest.raises(DataError, match=r"b\.jsonl: line 2.*give --restart, for parts are fin"):
+        build(sources, tmp_path / "out", strict=True)
+    sources[1].write_text('{"text": "good line"}\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"b\.jsonl has changed.*give --restart"):
+        build(sources, tmp_path / "out", strict=True)
+    assert build(sources, tmp_path / "out", strict=True, restart=True)[0].documents > 700
+
+
+def test_strict_finds_what_was_lost_among_many_remarks(tmp_path, monkeypatch):
+    """Of one kind some problems are remarks: the report shows five, and strict needs the others."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    title = '<doc id="{n}" title="T{n}">\nT{n}\n\n</doc>\n'
+    text = '<doc id="9" title="T">\nT\n\nA text.\n</doc>\n'
+    (folder / "a").write_text("".join(title.format(n=n) for n in range(9)) + text, encoding="utf-8")
+    (folder / "b").write_text("", encoding="utf-8")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filbert.corpus.build.building._find_duplicates", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(folder, tmp_path / "out")
+    with pytest.raises(DataError, match=r"/b: expected text, got none"):
+        build(folder, tmp_path / "out", strict=True)
 
 
 def test_strict_looks_at_the_parts_that_were_done_without_it(tmp_path, monkeypatch):

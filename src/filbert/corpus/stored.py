@@ -1,4 +1,7 @@
-"""A corpus on disk: corpus.json and report.html beside files documents-00000.parquet and on."""
+"""A corpus on disk: corpus.json and report.html beside files documents-00000.parquet and on.
+
+problems.jsonl is there too where something could not be read.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,6 +18,7 @@ from filbert.errors import DataError, did_you_mean
 FORMAT = 2
 REPORT_NAME = "corpus.json"
 PAGE_NAME = "report.html"
+PROBLEMS_NAME = "problems.jsonl"
 _BATCH_DOCUMENTS = 256
 
 

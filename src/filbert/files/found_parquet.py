@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 64
-"""How many rows are in memory at once."""
+"""How many rows are in memory at once, if they are short."""
+_BATCH_BYTES = 4 << 20
+"""What long ones are in memory at once, about."""
 MOST_BYTES = 64 << 20
 """The longest text that is taken."""
 _OPTIONAL = ("label", "title", "url", "language")
@@ -32,7 +34,11 @@ def parquet_row_groups(address: str) -> list[int]:
 
 
 def read_parquet(address: str, start: int, stop: int | None, text_field: str) -> Iterator[Item]:
-    """The texts of row groups `start` to `stop`; a row group that is damaged is one problem."""
+    """The texts of row groups `start` to `stop`; a row group that is damaged is one problem.
+
+    Memory holds a few rows and one page of the file, as Arrow reads it: a writer that was given
+    texts of megabytes may have made pages of hundreds of them.
+    """
     with open_bytes(address) as raw:
         try:
             file = _opened(raw)
@@ -63,7 +69,10 @@ def _row_group(file: Any, number: int, row: int, columns: list[str]) -> Iterator
         yield Problem("bomb", f"row {row}", f"{said} {plain:,} bytes out of {stored:,}")
         return
     try:
-        for batch in file.iter_batches(ROWS, row_groups=[number], columns=columns):
+        rows = max(1, min(ROWS, _BATCH_BYTES * group.num_rows // max(1, plain)))
+        for batch in file.iter_batches(
+            rows, row_groups=[number], columns=columns, use_threads=False
+        ):
             yield from _batch(batch, row, columns)
             row += batch.num_rows
     except _broken() as error:

@@ -42,9 +42,9 @@ class RawLine(NamedTuple):
 def read_text_lines(address: str, start: int = 0) -> Iterator[TextLine]:
     """The lines that begin at `start` (an offset in the plain data) or later, to the end.
 
-    What is wrong with the whole file comes as an empty line with a problem: no text ("binary"),
-    GB18030 ("encoding", nothing lost), a compressed file that breaks off ("truncated") or is a
-    bomb ("bomb"); the last two behind all lines that could be read. Raises Unreachable.
+    What is wrong with the whole file comes as an empty line with a problem: no text ("binary"), a
+    compressed file that breaks off ("truncated") or is a bomb ("bomb"); the last two behind all
+    lines that could be read. Raises Unreachable.
     """
     with open_plain(address) as stream:
         try:
@@ -76,9 +76,6 @@ def _lines(stream: Unpacked, coding: Coding | None, at: int, start: int) -> Iter
             said = "expected text in UTF-8, UTF-16 or GB18030, got something else"
             yield TextLine("", 0, "", Problem("binary", "", said), True)
         return
-    if coding == "gb18030" and start == 0:
-        said = "expected UTF-8; the file was read as GB18030"
-        yield TextLine("", 0, "", Problem("encoding", "", said, lost=False), True)
     newline = _NEWLINE.get(coding, b"\n")
     number = 0
     for line in raw_lines(stream, newline, at):

@@ -11,10 +11,11 @@ from typing import Any
 
 from filbert.corpus.build.crew import Crew, runner_of
 from filbert.corpus.build.finishing import Finishing, LanguageTally, Written, write_part
-from filbert.corpus.build.folder import claimed, clear, finish, remember
+from filbert.corpus.build.folder import claimed, clear, finish, is_begun, remember
 from filbert.corpus.build.memory import DRIVER_BYTES, WORKER_BYTES, keep_small, workers_for
 from filbert.corpus.build.page import PageFacts, ShownCluster, write_page
 from filbert.corpus.build.parts import Part, cut, without_indexes
+from filbert.corpus.build.problems import write_problems
 from filbert.corpus.build.processing import (
     PartFiles,
     PartWork,
@@ -30,9 +31,16 @@ from filbert.corpus.duplicates import FoundDuplicates, find_duplicates
 from filbert.corpus.duplicates.plan import Run
 from filbert.corpus.libraries import arrow_libraries
 from filbert.corpus.rules import RULES
-from filbert.corpus.stored import PAGE_NAME, REPORT_NAME, CorpusReport, LanguageCounts
+from filbert.corpus.stored import (
+    PAGE_NAME,
+    PROBLEMS_NAME,
+    REPORT_NAME,
+    CorpusReport,
+    LanguageCounts,
+)
 from filbert.errors import DataError, FilbertError
 from filbert.files import list_sources
+from filbert.language import to_simplified
 from filbert.progress import Progress, Stage, quiet
 from filbert.settings import to_mapping
 
@@ -42,6 +50,8 @@ MEMORY_BYTES = 2 << 30
 _LEAST_SEARCH_BYTES = 64 << 20
 _MANY_DOCUMENTS = 200_000
 """From here on the search for duplicates is worth the start of workers."""
+_WORTH_BYTES = 4 << 20
+"""From here on sources are worth the start of workers, which takes two seconds."""
 _SHOWN_CLUSTERS = 10
 _SHOWN_MEMBERS = 2
 
@@ -59,6 +69,9 @@ class _Build:
 
     def files(self, part: Part) -> PartFiles:
         return PartFiles(self.folder, part.number)
+
+    def tally(self, part: Part) -> Tally:
+        return self.files(part).tally()
 
     @property
     def made(self) -> Path:
@@ -96,7 +109,7 @@ def build_corpus(
         memory_bytes: for this process and its workers together, 512 MB at least; on Ray for the
             search for duplicates of each worker.
         workers: how many at most; None: as many as there are cores (of the cluster) and, native,
-            as fit in the memory. One works in this process.
+            as fit in the memory, but one for sources of less than 4 MiB. One works in this process.
         strict: raise for the first text that cannot be read, where it is otherwise counted.
         restart: begin anew where a corpus was begun.
         progress: where to report to.
@@ -110,10 +123,12 @@ def build_corpus(
     """
     settings = settings or CorpusSettings()
     progress = progress or quiet()
-    chosen = runner_of(runner)
+    chosen, asked = runner_of(runner), workers
     if chosen == "native" or workers is not None:
         workers = workers_for(memory_bytes, workers, bounded=chosen == "native")
     arrow_libraries()
+    if settings.simplified:
+        to_simplified("漢")  # ExtraError now, not behind hours of English
     out = Path(os.path.abspath(out_dir))  # noqa: PTH100 (a link to nothing stays what it is)
     if out.is_symlink():
         out = out.resolve()
@@ -121,6 +136,8 @@ def build_corpus(
         if restart:
             clear(folder)
         parts = _parts(sources, folder, settings, progress)
+        if chosen == "native" and asked is None and _size(parts) < _WORTH_BYTES:
+            workers = 1
         with Crew(chosen, workers, folder) as crew, _kept(folder):
             build = _Build(folder, settings, crew, memory_bytes, strict, progress)
             tally = _read(build, parts)
@@ -131,7 +148,11 @@ def build_corpus(
                 raise DataError(_nothing(tally, report))
             (build.made / REPORT_NAME).write_text(report.to_json(), encoding="utf-8")
             write_page(build.made / PAGE_NAME, out.name, report, tally, facts)
-        finish(folder, build.made, out, {*report.files, REPORT_NAME, PAGE_NAME})
+            names = {*report.files, REPORT_NAME, PAGE_NAME}
+            if report.problems:
+                write_problems(build.made / PROBLEMS_NAME, map(build.tally, parts))
+                names.add(PROBLEMS_NAME)
+        finish(folder, build.made, out, names)
     return report
 
 
@@ -141,17 +162,33 @@ def _kept(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FilbertError(
-            f"{error.filename or folder}: {error.strerror or error}; what is finished is kept in "
-            f"{folder}, and the same command goes on with it"
-        ) from error
+        said = f"{error.filename or folder}: {error.strerror or error}"
+        raise FilbertError(f"{said}{_what_is_kept(folder)}") from error
     except FilbertError as error:
         if isinstance(error.__cause__, OSError) and type(error) is FilbertError:
-            raise FilbertError(
-                f"{error}; what is finished is kept in {folder}, and the same command goes on with "
-                "it"
-            ) from error
+            raise FilbertError(f"{error}{_what_is_kept(folder)}") from error
         raise
+
+
+def _what_is_kept(folder: Path) -> str:
+    if not is_begun(folder):
+        return "; nothing was finished yet"
+    return f"; what is finished is kept in {folder}, and the same command goes on with it"
+
+
+@contextmanager
+def _repairable(build: _Build) -> Iterator[None]:
+    """Say of a text that is lost where it must not be how to go on."""
+    try:
+        yield
+    except DataError as error:
+        if not build.strict or type(error) is not DataError:
+            raise
+        begun = " and give --restart, for parts are finished" if is_begun(build.folder) else ""
+        raise DataError(
+            f"{error}; without --strict it is passed over and counted. Where you repair the file, "
+            f"ask for the same again{begun}"
+        ) from error
 
 
 def _parts(
@@ -161,7 +198,7 @@ def _parts(
     if documents is not None:
         clear(folder)
         try:
-            return spool_documents(documents, folder / "spool", settings.part_bytes, progress)
+            return spool_documents(documents, folder / "spool", settings, progress)
         except BaseException:
             clear(folder)
             raise
@@ -192,19 +229,26 @@ def _read(build: _Build, parts: list[Part]) -> Tally:
     if finished := len(parts) - len(missing):
         build.progress.note(f"{finished:,} of {len(parts):,} parts are finished already")
     if build.strict:
-        _look_for_lost(build, [part for part in parts if build.files(part).done.exists()])
+        with _repairable(build):
+            _look_for_lost(build, [part for part in parts if build.files(part).done.exists()])
     work = [PartWork(part, build.settings, build.folder, build.strict) for part in missing]
     if build.crew.workers == 1:
         keep_small()
-    total = sum(part.size for part in missing)
-    with build.progress.stage("reading", total=total, unit="bytes") as stage:
+    with (
+        _repairable(build),
+        build.progress.stage("reading", total=_size(missing), unit="bytes") as stage,
+    ):
         rate = _Rate(stage)
         for part, documents in zip(missing, build.crew.run(process_part, work), strict=True):
             rate.show(part.size, documents)
     tally = Tally()
     for part in parts:
-        tally.add(build.files(part).tally())
+        tally.add(build.tally(part))
     return tally
+
+
+def _size(parts: list[Part]) -> int:
+    return sum(part.size for part in parts)
 
 
 class _Rate:
@@ -230,7 +274,7 @@ class _Rate:
 def _look_for_lost(build: _Build, parts: list[Part]) -> None:
     """What was passed over when it was not strict yet is an error now."""
     for part in parts:
-        lost = build.files(part).tally().first_lost()
+        lost = build.tally(part).first_lost()
         if lost is not None:
             raise DataError(strict_message(lost.source, lost.place, lost.message))
 

@@ -14,7 +14,7 @@ from filbert.errors import FilbertError, SettingsError
 from filbert.files import Source, show_address
 from filbert.settings import to_mapping
 
-FORMAT = 1
+FORMAT = 2
 _PLAN, _LOCK = "plan.json", "lock"
 _SHOWN = 3
 
@@ -41,19 +41,26 @@ def claimed(out: Path) -> Iterator[Path]:
     with lock:
         _lock(lock.fileno(), out, folder)
         check_free(out)  # the other one may just have finished
+        if not _is_same(lock.fileno(), folder / _LOCK):
+            raise _taken(out, folder)  # it has just given up, and removed what we locked
         for left in [*folder.glob("running-*"), *folder.rglob(".tmp-*")]:
             left.unlink(missing_ok=True)  # of one that was killed
         try:
             yield folder
         finally:
-            if folder.is_dir() and [entry.name for entry in folder.iterdir()] == [_LOCK]:
-                shutil.rmtree(folder, ignore_errors=True)  # nothing was begun
+            if not is_begun(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_free(out: Path) -> None:
     """Raise SettingsError where something lies already."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SettingsError(f"{out} is there already; name another place, or remove it first")
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a part is finished, so that there is something to go on with."""
+    return any(folder.glob("part-*.json"))
 
 
 def _lock(descriptor: int, out: Path, folder: Path) -> None:
@@ -63,13 +70,23 @@ def _lock(descriptor: int, out: Path, folder: Path) -> None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (11, 13):
-            raise SettingsError(
-                f"{out}: another filbert is working on it (in {folder}); wait for it, or name "
-                "another place"
-            ) from error
-        # A file system without locks: two at once do the same work twice, but nothing wrong.
+    except (BlockingIOError, PermissionError) as error:
+        raise _taken(out, folder) from error
+    except OSError:
+        pass  # a file system without locks: two at once do the same work twice, but nothing wrong
+
+
+def _taken(out: Path, folder: Path) -> SettingsError:
+    return SettingsError(
+        f"{out}: another filbert is working on it (in {folder}); wait for it, or name another place"
+    )
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def clear(folder: Path) -> None:
@@ -91,7 +108,8 @@ def remember(folder: Path, settings: CorpusSettings, sources: list[Source]) -> N
     new = {
         "format": FORMAT,
         "settings": to_mapping(settings),
-        "sources": {show_address(s.address): [s.size, s.stamp] for s in sources},
+        # A list: what is secret in an address, or no UTF-8, is not shown, so two may look alike.
+        "sources": [[show_address(s.address), s.size, s.stamp] for s in sources],
     }
     old = _begun(folder)
     if old is None:
@@ -105,11 +123,13 @@ def remember(folder: Path, settings: CorpusSettings, sources: list[Source]) -> N
         shown = "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
         raise SettingsError(
             f"{folder}: holds the beginning of another corpus: {shown}. Ask for the same to go on "
-            "with it, or give --restart to begin anew"
+            "with it, or give --restart to begin anew with what is there now"
         )
 
 
 def _begun(folder: Path) -> dict[str, Any] | None:
+    if not is_begun(folder):
+        return None  # nothing would be lost
     try:
         old = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -134,7 +154,9 @@ def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _changed_sources(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    before, now = old["sources"], new["sources"]
+    if old["sources"] == new["sources"]:
+        return
+    before, now = _by_address(old["sources"]), _by_address(new["sources"])
     for address in before:
         if address not in now:
             yield f"the source {address} is gone"
@@ -143,8 +165,15 @@ def _changed_sources(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     for address in now:
         if address not in before:
             yield f"the source {address} is new"
-    if list(before) != list(now) and set(before) == set(now):
+    if before == now:
         yield "the sources come in another order"
+
+
+def _by_address(sources: list[list[Any]]) -> dict[str, list[list[Any]]]:
+    found: dict[str, list[list[Any]]] = {}
+    for address, *stamps in sources:
+        found.setdefault(address, []).append(stamps)
+    return found
 
 
 def finish(folder: Path, made: Path, out: Path, names: Collection[str]) -> None:

@@ -44,7 +44,7 @@ def write_page(path: Path, name: str, report: CorpusReport, tally: Tally, facts:
     first = next(iter(report.languages), "en")
     language = "zh" if first == "zh" else "en"
     words = page_words(language)
-    page = Report(words["title"].format(name=name), language=language)
+    page = Report(_title(name, words), language=language)
     page.text(words["lead"])
     places = _Places(tally, facts)
     if places.folder:
@@ -59,6 +59,12 @@ def write_page(path: Path, name: str, report: CorpusReport, tally: Tally, facts:
     _duplicates(page, report, facts, places, words)
     _frequent(page, facts, words)
     page.write(path)
+
+
+def _title(name: str, words: Words) -> str:
+    """With the folder's name, unless that says it all: no "Corpus corpus"."""
+    alone = words["title"].format(name="").strip()
+    return alone if name.lower() == alone.lower() else words["title"].format(name=name)
 
 
 def _overview(page: Report, report: CorpusReport, words: Words) -> None:

@@ -41,7 +41,8 @@ ENGLISH = {
     "below": "Places are given below {folder}",
     "no_drops": "No rule dropped anything.",
     "problems": "Problems",
-    "problems_text": "What could not be read was passed over (lost), or kept with a remark (kept).",
+    "problems_text": "What could not be read was passed over (lost), or kept with a remark (kept). "
+    "The file problems.jsonl beside this page names all sources that it was found in.",
     "no_problems": "Everything could be read.",
     "problem": "problem",
     "is_lost": "lost",
@@ -105,7 +106,8 @@ CHINESE = {
     "below": "位置均相对于 {folder}",
     "no_drops": "没有规则舍弃任何文本。",
     "problems": "问题",
-    "problems_text": "无法读取的内容被跳过（丢失），或保留并记录（保留）。",
+    "problems_text": "无法读取的内容被跳过（丢失），或保留并记录（保留）。"
+    "所有涉及的来源见本页旁边的 problems.jsonl。",
     "no_problems": "全部内容都能读取。",
     "problem": "问题",
     "is_lost": "丢失",

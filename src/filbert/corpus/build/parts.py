@@ -1,6 +1,5 @@
 """Sources → parts: pieces of work whose results depend on themselves alone."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ from filbert.files import (
 MOST_PIECES = 500
 DOCUMENTS = "documents"
 """The kind of what Python gave as documents: Parquet files of ours."""
-_INDEX = re.compile(r"(.*)-multistream-index(\d*)\.txt(-[^/]*?)?(?:\.bz2)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +52,10 @@ class Part:
 
 def without_indexes(sources: Sequence[Source]) -> list[Source]:
     """The sources without the indexes of multistream dumps that are among them."""
-    known = {source.address for source in sources}
-    return [source for source in sources if not _is_index(source.address, known)]
+    from filbert.corpus.wiki import index_names
 
-
-def _is_index(address: str, known: set[str]) -> bool:
-    match = _INDEX.fullmatch(address)
-    if match is None:
-        return False
-    dump = f"{match[1]}-multistream{match[2]}.xml{match[3] or ''}"
-    return dump in known or f"{dump}.bz2" in known
+    indexes = {name for source in sources for name in index_names(source.address)}
+    return [source for source in sources if source.address not in indexes]
 
 
 def cut(
@@ -75,6 +67,7 @@ def cut(
 
     note: is told why a file could not be cut that could have been.
     """
+    part_bytes = settings.part_bytes_of(sum(source.size for source in sources))
     parts: list[Part] = []
     bundle: list[Piece] = []
     size = 0
@@ -87,8 +80,8 @@ def cut(
             size = 0
 
     for source in sources:
-        for piece in _pieces(source, settings, note):
-            if size + piece.size > settings.part_bytes or len(bundle) >= MOST_PIECES:
+        for piece in _pieces(source, part_bytes, note):
+            if size + piece.size > part_bytes or len(bundle) >= MOST_PIECES:
                 close()
             bundle.append(piece)
             size += piece.size
@@ -96,30 +89,28 @@ def cut(
     return parts
 
 
-def _pieces(
-    source: Source, settings: CorpusSettings, note: Callable[[str], None]
-) -> Iterator[Piece]:
-    if source.size <= settings.part_bytes:
+def _pieces(source: Source, part_bytes: int, note: Callable[[str], None]) -> Iterator[Piece]:
+    if source.size <= part_bytes:
         yield Piece(source.address, None, 0, None, source.size)
         return
     kind = kind_of_content(source.address)
-    ranges = _ranges(source, kind, settings, note)
+    ranges = _ranges(source, kind, part_bytes, note)
     sizes = [source.size // len(ranges)] * len(ranges)
     for (start, stop), size in zip(ranges, sizes, strict=True):
         yield Piece(source.address, kind, start, stop, size)
 
 
 def _ranges(
-    source: Source, kind: Kind, settings: CorpusSettings, note: Callable[[str], None]
+    source: Source, kind: Kind, part_bytes: int, note: Callable[[str], None]
 ) -> list[tuple[int, int | None]]:
     """Ranges that together are the whole source, of about part_bytes each."""
     whole: list[tuple[int, int | None]] = [(0, None)]
     if kind in ("plain", "jsonl", "extracted"):
-        return _byte_ranges(source, settings.part_bytes) if _is_unpacked(source.address) else whole
+        return _byte_ranges(source, part_bytes) if _is_unpacked(source.address) else whole
     if kind == "parquet":
-        return _row_group_ranges(source, settings.part_bytes) or whole
+        return _row_group_ranges(source, part_bytes) or whole
     if kind == "mediawiki":
-        return _stream_ranges(source, settings.part_bytes, note) or whole
+        return _stream_ranges(source, part_bytes, note) or whole
     return whole
 
 

@@ -9,6 +9,8 @@ from filbert.errors import SettingsError
 from filbert.files import Split
 
 LEAST_PART_BYTES = 1 << 10
+_PARTS = 64
+_SMALL_PART, _LARGE_PART = 2 << 20, 32 << 20
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class CorpusSettings:
             characters), "blank" (what blank lines part) or "line".
         text_field: the field of JSON lines, or the column of Parquet, that holds the text.
         sentences: whether sentences are found. Without them a document has no sentence_ends.
-        part_bytes: how many stored bytes one piece of work holds, about. Larger parts are fewer
-            files; what is being worked on when the power fails is done anew, one part a worker.
+        part_bytes: how many stored bytes one piece of work holds, about; 0: a 64th of all sources,
+            2 MiB to 32 MiB. Larger parts are fewer files; what is being worked on when the power
+            fails is done anew, one part a worker.
         quality: the rules' thresholds.
         duplicates: what counts as a duplicate.
     """
@@ -34,21 +37,29 @@ class CorpusSettings:
     split: Split = "file"
     text_field: str = "text"
     sentences: bool = True
-    part_bytes: int = 32 << 20
+    part_bytes: int = 0
     quality: Quality = field(default_factory=Quality)
     duplicates: Duplicates = field(default_factory=Duplicates)
 
     def __post_init__(self) -> None:
         """Raise SettingsError for what cannot be meant."""
-        if self.part_bytes < LEAST_PART_BYTES:
+        if self.part_bytes and self.part_bytes < LEAST_PART_BYTES:
             raise SettingsError(
-                f"part_bytes: expected {LEAST_PART_BYTES:,} or more, got {self.part_bytes:,}"
+                f"part_bytes: expected {LEAST_PART_BYTES:,} or more, or 0; got {self.part_bytes:,}"
             )
         for name in self.languages:
             if not (name.isalpha() and name.islower() and 2 <= len(name) <= 3):
                 raise SettingsError(
                     f"languages: expected codes such as en or zh (ISO 639), got {name!r}"
                 )
+
+    def part_bytes_of(self, total_bytes: int) -> int:
+        """How large a part is where all sources have so many bytes.
+
+        The number of workers has no say in it: the cut decides about files and, in plain text,
+        about where a document begins, and the same sources shall always give the same corpus.
+        """
+        return self.part_bytes or min(max(total_bytes // _PARTS, _SMALL_PART), _LARGE_PART)
 
     def thresholds(self) -> Quality:
         """The rules' thresholds, with the languages that are wanted."""

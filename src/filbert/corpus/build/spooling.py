@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from filbert.corpus.build.parts import DOCUMENTS, Part, Piece
+from filbert.corpus.build.settings import CorpusSettings
 from filbert.corpus.document import Document
 from filbert.corpus.libraries import arrow_libraries
 from filbert.corpus.tables import GROUP_CHARACTERS, GROUP_DOCUMENTS, schema, to_table
@@ -13,13 +14,16 @@ from filbert.progress import Progress
 
 
 def spool_documents(
-    documents: Iterable[Document], folder: Path, part_bytes: int, progress: Progress
+    documents: Iterable[Document], folder: Path, settings: CorpusSettings, progress: Progress
 ) -> list[Part]:
-    """Write all documents aside and make parts of them; what stands there already goes."""
+    """Write all documents aside and make parts of them; what stands there already goes.
+
+    How many there will be is not known: the parts grow with what has come.
+    """
     _, _, pq = arrow_libraries()
     folder.mkdir(exist_ok=True)
     parts: list[Part] = []
-    count = 0
+    count = total = 0
     given = _Given(documents)
     with progress.stage("reading documents", unit="documents") as stage:
         while given.group:
@@ -27,7 +31,7 @@ def spool_documents(
             with atomic_file(path) as draft:
                 writer = pq.ParquetWriter(draft, schema(), compression="lz4")
                 try:
-                    written = 0
+                    written, part_bytes = 0, settings.part_bytes_of(total)
                     while given.group and written < part_bytes:
                         writer.write_table(to_table(given.group))
                         written += sum(len(document.text) for document in given.group)
@@ -39,6 +43,7 @@ def spool_documents(
                         writer.close()
                     raise
                 writer.close()
+            total += written
             piece = Piece(path.as_posix(), DOCUMENTS, 0, None, path.stat().st_size)
             parts.append(Part(len(parts), (piece,)))
     if given.error:

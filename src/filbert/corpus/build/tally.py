@@ -14,6 +14,8 @@ from filbert.files import Problem
 from filbert.settings import to_mapping
 
 SAMPLES = 5
+NAMED = 5
+"""So many problems of a kind are told one by one of each source; the others are counted."""
 SAMPLE_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 300
 
@@ -39,6 +41,28 @@ class Example:
 
 
 @dataclass
+class Named:
+    """The problems of one kind in one source.
+
+    Attributes:
+        count: all of them.
+        lost: those by which text was lost.
+        first: place and message of the first of them.
+    """
+
+    count: int = 0
+    lost: int = 0
+    first: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, problem: Problem) -> None:
+        """Count one more."""
+        self.count += 1
+        self.lost += problem.lost
+        if len(self.first) < NAMED:
+            self.first.append((problem.place, cut_text(problem.message, _MESSAGE_CHARACTERS)))
+
+
+@dataclass
 class Tally:
     """The counts of a part, or of all.
 
@@ -49,7 +73,8 @@ class Tally:
         samples: by rule.
         lost: problems by which text was lost, by kind.
         noted: problems in spite of which the text was kept, by kind.
-        examples: by kind of problem.
+        examples: by kind of problem, those of lost texts first, and from several sources.
+        named: by kind of problem and source; of a part only, not of all (there may be millions).
         kinds: by kind of source: files, bytes, documents.
     """
 
@@ -60,6 +85,7 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
+    named: dict[str, dict[str, Named]] = field(default_factory=dict)
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
 
     def drop(self, rule: str, text: str, source: str, place: str) -> None:
@@ -74,10 +100,13 @@ class Tally:
     def problem(self, problem: Problem, source: str) -> None:
         """Count a problem."""
         (self.lost if problem.lost else self.noted)[problem.kind] += 1
+        named = self.named.setdefault(problem.kind, {}).setdefault(source, Named())
+        named.add(problem)
         shown = self.examples.setdefault(problem.kind, [])
-        if len(shown) < SAMPLES:
+        if named.count <= SAMPLES or problem.lost:
             message = cut_text(problem.message, _MESSAGE_CHARACTERS)
-            shown.append(Example(source, problem.place, message, problem.lost))
+            example = Example(source, problem.place, message, problem.lost)
+            self.examples[problem.kind] = _chosen([*shown, example])
 
     def source(self, kind: str, **counts: int) -> None:
         """Count something of a kind of source."""
@@ -93,7 +122,7 @@ class Tally:
         for rule, samples in other.samples.items():
             self.samples[rule] = sorted([*self.samples.get(rule, []), *samples])[:SAMPLES]
         for kind, examples in other.examples.items():
-            self.examples[kind] = [*self.examples.get(kind, []), *examples][:SAMPLES]
+            self.examples[kind] = _chosen([*self.examples.get(kind, []), *examples])
         for kind, counts in other.kinds.items():
             self.source(kind, **counts)
 
@@ -122,8 +151,23 @@ class Tally:
             Counter(values["lost"]),
             Counter(values["noted"]),
             {kind: [Example(**each) for each in all_] for kind, all_ in values["examples"].items()},
+            {
+                kind: {source: Named(**each) for source, each in sources.items()}
+                for kind, sources in values["named"].items()
+            },
             {kind: Counter(counts) for kind, counts in values["kinds"].items()},
         )
+
+
+def _chosen(examples: list[Example]) -> list[Example]:
+    """A few of them: lost texts before remarks, the first of each source before its second."""
+    seen: Counter[tuple[str, bool]] = Counter()
+    ranks = []
+    for example in examples:
+        seen[example.source, example.lost] += 1
+        ranks.append((not example.lost, seen[example.source, example.lost]))
+    ordered = sorted(range(len(examples)), key=lambda number: ranks[number])
+    return [examples[number] for number in sorted(ordered[:SAMPLES])]
 
 
 def cut_text(text: str, most: int) -> str:

@@ -1,6 +1,7 @@
 """The search for duplicates, phase by phase."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from filbert.corpus.duplicates.choosing import choose, verify
@@ -16,9 +17,10 @@ from filbert.corpus.duplicates.results import (
 from filbert.corpus.duplicates.settings import Duplicates
 from filbert.disk import atomic_file
 from filbert.errors import SettingsError
-from filbert.progress import Progress, quiet
+from filbert.progress import Progress, Stage, quiet
 
 _LEAST_MEMORY = 1 << 16
+Ranges = Sequence[tuple[int, int] | tuple[int, int, int]]
 
 _WORK: dict[str, Callable[[Plan, Step], None]] = {
     "sorted": sort_digests,
@@ -78,42 +80,63 @@ def find_duplicates(
     progress = progress or quiet()
     plan = open_plan(parts, Path(folder), settings, memory_bytes)
     blocks = [(begin, min(plan.documents, begin + plan.block)) for begin in plan.block_starts]
-    _phase(plan, "sorted", run, progress, lambda: blocks)
-    _phase(plan, "equal", run, progress, lambda: digest_ranges(plan))
-    _phase(plan, "same", run, progress, lambda: blocks)
+    phases: list[tuple[str, Run, Callable[[], Ranges]]] = [
+        ("sorted", run, lambda: blocks),
+        ("equal", run, lambda: digest_ranges(plan)),
+        ("same", run, lambda: blocks),
+    ]
     if settings.near:
-        _phase(plan, "keys", run, progress, lambda: blocks)
-        _phase(plan, "proposed", run, progress, lambda: key_ranges(plan))
-        _phase(plan, "near", run, progress, lambda: document_ranges(plan))
-        _phase(plan, "chosen", map, progress, lambda: [(0, plan.documents)])
+        phases += [
+            ("keys", run, lambda: blocks),
+            ("proposed", run, lambda: key_ranges(plan)),
+            ("near", run, lambda: document_ranges(plan)),
+            ("chosen", map, lambda: [(0, plan.documents)]),
+        ]
     ends = list(zip(plan.starts[:-1].tolist(), plan.starts[1:].tolist(), strict=True))
-    _phase(plan, "part", run, progress, lambda: ends)
-    _phase(plan, "counted", map, progress, lambda: [(0, plan.documents)])
+    phases += [
+        ("part", run, lambda: ends),
+        ("counted", map, lambda: [(0, plan.documents)]),
+    ]
+    with progress.stage("duplicates", total=len(phases), unit="phases") as stage:
+        for number, (phase, mapped, ranges) in enumerate(phases):
+            _phase(plan, phase, mapped, ranges, _Share(stage, number))
     return load_results(plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Shows which share of a phase is done, behind all phases before it."""
+
+    stage: Stage
+    before: int
+
+    def show(self, share: float) -> None:
+        self.stage.update(self.before + share)
 
 
 def _phase(
     plan: Plan,
     phase: str,
     run: Run,
-    progress: Progress,
-    ranges: Callable[[], Sequence[tuple[int, int] | tuple[int, int, int]]],
+    ranges: Callable[[], Ranges],
+    share: _Share,
 ) -> None:
+    """Do what is left of a phase."""
     done = plan.folder / f"{phase}.done"
     if not done.exists():
         steps = [
             Step(plan.folder, phase, number, begin, end, *band)
             for number, (*band, begin, end) in enumerate(ranges())
         ]
-        with progress.stage(f"duplicates: {phase}", total=len(steps), unit="steps") as stage:
-            left = [step for step in steps if not step.mark.exists()]
-            for number, _ in enumerate(run(do_step, left), start=len(steps) - len(left) + 1):
-                stage.update(number)
+        left = [step for step in steps if not step.mark.exists()]
+        for number, _ in enumerate(run(do_step, left), start=len(steps) - len(left) + 1):
+            share.show(number / len(steps))
         with atomic_file(done) as draft:
             draft.touch()
     for files in _NO_LONGER_NEEDED.get(phase, ()):
         for path in plan.files(files):
             path.unlink(missing_ok=True)
+    share.show(1)
 
 
 def do_step(step: Step) -> None:

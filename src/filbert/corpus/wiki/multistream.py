@@ -6,7 +6,7 @@ import re
 from filbert.errors import DataError
 from filbert.files import Unreachable, open_bytes, open_plain, show_address
 
-_NAME = re.compile(r"-multistream(\d*)\.xml([^/\\]*?)(\.bz2)$")
+_NAME = re.compile(r"-multistream(\d*)\.xml([^/\\]*?)(?:\.bz2)?$")
 _STREAM = re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)")
 _STREAM_BYTES = 10
 
@@ -17,16 +17,24 @@ def index_beside(address: str) -> str | None:
     …-multistream.xml.bz2 has …-multistream-index.txt.bz2 (or .txt), and
     …-multistream1.xml-p1p41242.bz2 has …-multistream-index1.txt-p1p41242.bz2.
     """
-    if not _NAME.search(address):
+    if not address.endswith(".bz2"):
         return None
-    for packed in (r"\3", ""):
-        index = _NAME.sub(rf"-multistream-index\1.txt\2{packed}", address)
+    for index in index_names(address):
         try:
             open_bytes(index).close()
         except Unreachable:
             continue
         return index
     return None
+
+
+def index_names(address: str) -> list[str]:
+    """What the index of a multistream dump may be called; none for what is no such dump's name."""
+    match = _NAME.search(address)
+    if match is None:
+        return []
+    plain = f"{address[: match.start()]}-multistream-index{match[1]}.txt{match[2]}"
+    return [f"{plain}.bz2", plain]
 
 
 def multistream_ranges(address: str, index: str, *, bytes_a_range: int) -> list[tuple[int, int]]:
