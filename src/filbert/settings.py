@@ -5,6 +5,7 @@ here first, and named with the nearest known one.
 """
 
 import dataclasses
+import difflib
 import tomllib
 import types
 import typing
@@ -132,14 +133,31 @@ def _refuse_unknown(mapping: Mapping[str, Any], kind: Any, where: str, prefix: s
     names = [field.name for field in dataclasses.fields(kind) if field.init]
     for key, inner in mapping.items():
         if key not in names:
-            asked, known = f"{prefix}{key}", [prefix + name for name in names]
+            hint = _nearest(key, prefix, names, types_of)
             raise SettingsError(
-                f"{where}: unknown setting {asked!r}{did_you_mean(asked, known)} "
-                f"(known: {', '.join(names)})"
+                f"{where}: unknown setting {prefix + key!r}{hint} (known: {', '.join(names)})"
             )
         if isinstance(inner, Mapping):
             for option in _options(types_of[key]):
                 _refuse_unknown(inner, option, where, f"{prefix}{key}.")
+
+
+def _nearest(key: str, prefix: str, names: list[str], types_of: dict[str, Any]) -> str:
+    """A hint at the nearest setting here, else at one in a table below: min_words is quality's."""
+    here = did_you_mean(prefix + key, [prefix + name for name in names])
+    below = {
+        field.name: f"{prefix}{name}.{field.name}"
+        for name in names
+        for option in _options(types_of[name])
+        if dataclasses.is_dataclass(option)
+        for field in dataclasses.fields(option)
+    }
+    if key in below:
+        return f"; did you mean {below[key]!r}?"
+    if here:
+        return here
+    near = difflib.get_close_matches(key, below, n=1, cutoff=0.8)
+    return f"; did you mean {below[near[0]]!r}?" if near else ""
 
 
 def _options(kind: Any) -> list[Any]:

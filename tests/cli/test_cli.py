@@ -134,6 +134,10 @@ def test_every_verb_explains_itself(filbert: Filbert, verb: str) -> None:
     assert done.stdout.lstrip().startswith(f"Usage: filbert {verb}")
 
 
+def test_brackets_in_a_help_text_stay(filbert: Filbert) -> None:
+    assert "[a-z]*" in filbert("corpus", "--help").stdout
+
+
 def test_the_help_names_every_verb(filbert: Filbert) -> None:
     done = filbert("--help")
     assert done.returncode == 0
@@ -193,6 +197,11 @@ def test_light_to_import(
         ("corpus empty.txt --out c --strict", "filbert: empty.txt: expected text, got none"),
         ("corpus good.txt --out c --memory much", "--memory: expected a size such as 1GB"),
         ("corpus good.txt --out c --set quality.min_word=3", "did you mean 'quality.min_words'?"),
+        ("corpus good.txt --out c --set min_words=3", "did you mean 'quality.min_words'?"),
+        (
+            "corpus good.txt --out c --min-characters -1",
+            "--min-characters: expected 0 or more, got",
+        ),
         ("corpus good.txt --out c --settings nowhere.toml", "nowhere.toml: cannot be read"),
         ("corpus good.txt --out c --languages English", "languages: expected codes such as en"),
         ("corpus good.txt --out full", "full is there already"),

@@ -2,24 +2,23 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from filbert.corpus import CorpusSettings, build_corpus, load_report
 from filbert.corpus.build import processing
-from filbert.corpus.build.folder import work_folder
+from filbert.corpus.build.folder import claimed, remember, work_folder
 from filbert.errors import FilbertError, SettingsError
+from filbert.files import Source
 
 SETTINGS = CorpusSettings(part_bytes=20_000)
 COMMAND = [sys.executable, "-m", "filbert", "corpus", "--set", "part_bytes=20000"]
-
-
-def interrupt(*_):
-    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -174,20 +173,32 @@ def test_new_and_lost_sources_are_errors(text, begun, tmp_path):
         build_corpus([tmp_path / "new.txt"], begun, SETTINGS, workers=1)
 
 
-def test_sources_whose_shown_names_are_alike_are_told_apart(tmp_path, monkeypatch):
-    """Names that are no UTF-8; what is not shown of an address is the same case."""
-    folder = tmp_path / "in"
-    folder.mkdir()
-    names = [os.fsdecode(name) for name in (b"\xe8.txt", b"\xe9.txt")]
-    for name in names:
-        (folder / name).write_text("A text that stands in a file.", encoding="utf-8")
-    with monkeypatch.context() as patch:
-        patch.setattr("filbert.corpus.build.building._find_duplicates", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            build_corpus(folder, tmp_path / "out", SETTINGS, workers=1)
-    (folder / names[0]).write_text("Another text that stands in a file.", encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"\.txt has changed"):
-        build_corpus(folder, tmp_path / "out", SETTINGS, workers=1)
+def test_addresses_that_are_shown_alike_are_told_apart(tmp_path):
+    """The query of an address may be secret, and is kept nowhere."""
+    sources = [Source(f"https://a.test/file?id={n}", 10, f"stamp {n}") for n in range(2)]
+    remember(tmp_path, SETTINGS, sources)
+    (tmp_path / "part-00000.json").touch()
+    remember(tmp_path, SETTINGS, sources)
+    changed = [replace(sources[0], stamp="another"), sources[1]]
+    with pytest.raises(SettingsError, match=r"the source https://a\.test/file has changed"):
+        remember(tmp_path, SETTINGS, changed)
+    with pytest.raises(SettingsError, match=r"the source https://a\.test/file has changed"):
+        remember(tmp_path, SETTINGS, sources[::-1])
+
+
+def test_a_lock_that_was_removed_meanwhile_is_not_ours(tmp_path, monkeypatch):
+    """The one that held it gave up, and removed the folder, between our opening and locking it."""
+    import fcntl
+
+    real = fcntl.flock
+
+    def flock(*arguments):
+        shutil.rmtree(work_folder(tmp_path / "out"))
+        real(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(SettingsError, match="another filbert"), claimed(tmp_path / "out"):
+        pytest.fail("it is not ours")
 
 
 def test_two_at_once_are_an_error(text, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from filbert.errors import DataError
-from filbert.files import list_sources
+from filbert.files import list_sources, show_address
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -108,3 +108,4 @@ def test_a_name_that_is_no_utf8(tmp_path):
     Path(path).write_text("text\n")
     (source,) = list_sources(tmp_path)
     assert Path(source.address).read_text() == "text\n"
+    assert show_address(source.address).endswith("/\\xff.txt"), "and no other file's name"

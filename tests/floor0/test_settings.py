@@ -101,6 +101,8 @@ def test_override_reads_numbers_texts_and_none() -> None:
     ("change", "message"),
     [
         ("train.peek_lr=1", "did you mean 'train.peak_lr'"),
+        ("peak_lr=1", "did you mean 'train.peak_lr'"),
+        ("peek_lr=1", "did you mean 'train.peak_lr'"),
         ("trian.steps=1", "no table 'trian'; did you mean 'train'"),
         ("title.a=1", "no table 'title'"),
         ("title", "expected NAME=VALUE"),

@@ -85,18 +85,21 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; only the verb that is asked for is imported."""
     from rich_argparse import RichHelpFormatter
 
+    class Formatter(RichHelpFormatter):
+        """Texts as they are: "[a-z]" in a help text is no style of rich's."""
+
+        help_markup = text_markup = False
+
     parser = argparse.ArgumentParser(
         prog="filbert",
         description="BERT in a nutshell: from raw text to a useful model.",
-        formatter_class=RichHelpFormatter,
+        formatter_class=Formatter,
     )
     parser.add_argument("--version", action="version", version=f"filbert {version('filbert')}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     asked = next((word for word in words if not word.startswith("-")), None)
     for name, summary in VERBS.items():
-        verb = verbs.add_parser(
-            name, help=summary, description=summary, formatter_class=RichHelpFormatter
-        )
+        verb = verbs.add_parser(name, help=summary, description=summary, formatter_class=Formatter)
         if name == asked:
             module = _verb(name)
             module.add_arguments(verb)

@@ -34,13 +34,13 @@ def scheme_of(address: str) -> str:
 
 
 def show_address(address: str) -> str:
-    """The address for messages and reports: without what may be secret (query, name:password@).
+    r"""The address for messages and reports: without what may be secret (query, name:password@).
 
-    Bytes of a file's name that are not UTF-8 become U+FFFD.
+    Bytes of a file's name that are not UTF-8 become \xe9 and the like: two such files stay two.
     """
     if _SCHEME.match(address):
         address = _PASSWORD.sub("://", address.partition("?")[0])
-    return os.fsencode(address).decode("utf-8", "replace")
+    return os.fsencode(address).decode("utf-8", "backslashreplace")
 
 
 def open_bytes(address: str, *, start: int = 0, stop: int | None = None) -> BinaryIO:

@@ -27,4 +27,4 @@ class Text:
 
 def show_path(path: Path) -> str:
     """The path with forward slashes, as UTF-8 can hold it: a name of other bytes is not lost."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")

@@ -105,7 +105,9 @@ def raw_lines(stream: Unpacked, newline: bytes, at: int) -> Iterator[RawLine]:
     held = 0  # bytes of the line under way, kept or not
 
     def line(whole: bool) -> RawLine:
-        return RawLine(bytes(kept) if held <= MOST_BYTES else None, at, whole)
+        raw = bytes(kept) if held <= MOST_BYTES else None
+        kept.clear()  # now: whoever takes the line shall not hold it twice
+        return RawLine(raw, at, whole)
 
     try:
         while chunk := _chunk(stream, newline):
@@ -117,7 +119,6 @@ def raw_lines(stream: Unpacked, newline: bytes, at: int) -> Iterator[RawLine]:
                 else:
                     kept += piece
                     yield line(whole=True)
-                    kept.clear()
                 at += held + len(newline)
                 held = 0
             held += len(rest)

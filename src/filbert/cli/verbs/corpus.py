@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="files, folders, globs, s3:// gs:// az:// https:// addresses: Wikipedia dumps, WARC, "
-        "WET, JSON lines, Parquet, HTML, WikiExtractor's output, plain text; .gz, .bz2, .zst of "
+        help="files, folders, globs (*.xml, [a-z]*, **/*), s3:// gs:// az:// https:// "
+        "addresses: Wikipedia dumps, WARC, WET, JSON lines, Parquet, HTML, WikiExtractor's output, plain text; .gz, .bz2, .zst of "
         "them. What a file is, its content says, not its name",
     )
     parser.add_argument(
