@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SOURCE",
         help="files, folders, globs (*.xml, [a-z]*, **/*), s3:// gs:// az:// https:// "
-        "addresses: Wikipedia dumps, WARC, WET, JSON lines, Parquet, HTML, WikiExtractor's output, plain text; .gz, .bz2, .zst of "
-        "them. What a file is, its content says, not its name",
+        "addresses: Wikipedia dumps, WARC, WET, JSON lines, Parquet, HTML, WikiExtractor's output, "
+        "plain text; .gz, .bz2, .zst of them. What a file is, its content says, not its name",
     )
     parser.add_argument(
         "--out",
