@@ -130,6 +130,19 @@ def test_the_index_beside_a_dump_is_no_source():
     assert [source.address for source in left] == [names[0], names[2], names[3], names[5]]
 
 
+def test_an_earlier_corpus_among_the_sources_is_said(tmp_path):
+    """As when --out lies in the folder that is read, and is another one the next time."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "A line of text."}\n{\n', encoding="utf-8")
+    build(folder, folder / "first")
+    stream = io.StringIO()
+    report, documents = build(folder, folder / "second", progress=plain(stream))
+    assert [Path(d.source).name for d in documents] == ["a.jsonl", "documents-00000.parquet"]
+    assert report.sources.keys() == {"jsonl", "parquet"}
+    assert "in/first is a corpus: its documents are read, its reports are not" in stream.getvalue()
+
+
 def test_every_kind_of_file_in_one_folder(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -14,7 +14,7 @@ from filbert.corpus.build.finishing import Finishing, LanguageTally, Written, wr
 from filbert.corpus.build.folder import claimed, clear, finish, is_begun, remember
 from filbert.corpus.build.memory import DRIVER_BYTES, WORKER_BYTES, keep_small, workers_for
 from filbert.corpus.build.page import PageFacts, ShownCluster, write_page
-from filbert.corpus.build.parts import Part, cut, without_indexes
+from filbert.corpus.build.parts import Part, cut, without_indexes, without_reports
 from filbert.corpus.build.problems import write_problems
 from filbert.corpus.build.processing import (
     PartFiles,
@@ -202,7 +202,7 @@ def _parts(
         except BaseException:
             clear(folder)
             raise
-    files = without_indexes(list_sources(addresses))
+    files = without_reports(without_indexes(list_sources(addresses)), progress.note)
     remember(folder, settings, files)
     return cut(files, settings, progress.note)
 

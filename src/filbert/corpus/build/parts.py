@@ -1,9 +1,11 @@
 """Sources → parts: pieces of work whose results depend on themselves alone."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from filbert.corpus.build.settings import CorpusSettings
+from filbert.corpus.stored import PAGE_NAME, PROBLEMS_NAME, REPORT_NAME
 from filbert.errors import DataError
 from filbert.files import (
     Kind,
@@ -11,9 +13,11 @@ from filbert.files import (
     kind_of_content,
     open_plain,
     parquet_row_groups,
+    show_address,
 )
 
 MOST_PIECES = 500
+_DOCUMENTS = re.compile(r"(.*/|)documents-\d{5,}\.parquet", re.DOTALL)
 DOCUMENTS = "documents"
 """The kind of what Python gave as documents: Parquet files of ours."""
 
@@ -56,6 +60,25 @@ def without_indexes(sources: Sequence[Source]) -> list[Source]:
 
     indexes = {name for source in sources for name in index_names(source.address)}
     return [source for source in sources if source.address not in indexes]
+
+
+def without_reports(
+    sources: Sequence[Source], note: Callable[[str], None] = lambda _: None
+) -> list[Source]:
+    """The sources without what stands beside the documents of an earlier corpus among them.
+
+    note: is told of such a corpus: an earlier result that lies in the folder of the sources may not
+    be meant.
+    """
+    known = {source.address for source in sources}
+    folders = {match[1] for match in map(_DOCUMENTS.fullmatch, known) if match}
+    reports: set[str] = set()
+    for folder in sorted(folders):
+        if f"{folder}{REPORT_NAME}" in known:
+            reports |= {f"{folder}{name}" for name in (REPORT_NAME, PAGE_NAME, PROBLEMS_NAME)}
+            shown = show_address(folder.rstrip("/") or folder)
+            note(f"{shown} is a corpus: its documents are read, its reports are not")
+    return [source for source in sources if source.address not in reports]
 
 
 def cut(
