@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -427,9 +428,9 @@ def test_chinese_words_are_not_counted_where_their_library_is_missing(tmp_path, 
     assert report.words == 14
 
 
-def test_the_whole_standard_library(tmp_path):
-    report = build(standard_library(), tmp_path / "out")
-    assert report.documents > 5_000
+def test_a_quarter_of_the_standard_library(tmp_path):
+    report = build(islice(standard_library(), 2_000), tmp_path / "out")
+    assert report.documents > 1_500
     assert report.duplicate_documents > 50
     assert report.sentences > 2 * report.documents
 

@@ -21,10 +21,10 @@ SETTINGS = CorpusSettings(part_bytes=20_000)
 COMMAND = [sys.executable, "-m", "filbert", "corpus", "--set", "part_bytes=20000"]
 
 
-@pytest.fixture
-def text(tmp_path):
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
     """JSON lines for some fifteen parts, with twins of both kinds in distant parts."""
-    path = tmp_path / "text.jsonl"
+    path = tmp_path_factory.mktemp("text") / "text.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for n in range(900):
             number = n % 700
@@ -49,10 +49,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture
-def whole(text, tmp_path):
-    build_corpus(text, tmp_path / "whole", SETTINGS, workers=1)
-    return contents(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole(text, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "whole"
+    build_corpus(text, folder, SETTINGS, workers=1)
+    return contents(folder)
 
 
 class Stop:
@@ -138,37 +139,43 @@ def test_begin_anew(text, whole, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def begun(text, tmp_path, monkeypatch):
+def own_text(text, tmp_path):
+    """A copy for a test that changes it."""
+    return Path(shutil.copy(text, tmp_path))
+
+
+@pytest.fixture
+def begun(own_text, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         Stop(patch, 2, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            build_corpus(text, tmp_path / "out", SETTINGS, workers=1)
+            build_corpus(own_text, tmp_path / "out", SETTINGS, workers=1)
     return tmp_path / "out"
 
 
-def test_other_settings_are_an_error_that_names_them(text, begun):
+def test_other_settings_are_an_error_that_names_them(own_text, begun):
     other = CorpusSettings(part_bytes=20_000, simplified=True, languages=("zh",))
     with pytest.raises(SettingsError) as error:
-        build_corpus(text, begun, other, workers=1)
+        build_corpus(own_text, begun, other, workers=1)
     assert "languages was [] and is ['zh'] now; simplified was False and is True now" in str(
         error.value
     )
     assert "--restart" in str(error.value)
 
 
-def test_a_changed_source_is_an_error_that_names_it(text, begun):
-    with text.open("a", encoding="utf-8") as file:
+def test_a_changed_source_is_an_error_that_names_it(own_text, begun):
+    with own_text.open("a", encoding="utf-8") as file:
         file.write('{"text": "one more line"}\n')
     with pytest.raises(SettingsError, match=r"text\.jsonl has changed.*--restart"):
-        build_corpus(text, begun, SETTINGS, workers=1)
-    build_corpus(text, begun, SETTINGS, workers=1, restart=True)
+        build_corpus(own_text, begun, SETTINGS, workers=1)
+    build_corpus(own_text, begun, SETTINGS, workers=1, restart=True)
     assert load_report(begun).documents
 
 
-def test_new_and_lost_sources_are_errors(text, begun, tmp_path):
+def test_new_and_lost_sources_are_errors(own_text, begun, tmp_path):
     (tmp_path / "new.txt").write_text("A new text that nobody has seen.", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"the source \S*new\.txt is new"):
-        build_corpus([text, tmp_path / "new.txt"], begun, SETTINGS, workers=1)
+        build_corpus([own_text, tmp_path / "new.txt"], begun, SETTINGS, workers=1)
     with pytest.raises(SettingsError, match=r"the source \S*text\.jsonl is gone"):
         build_corpus([tmp_path / "new.txt"], begun, SETTINGS, workers=1)
 
@@ -211,11 +218,11 @@ def test_two_at_once_are_an_error(text, tmp_path, monkeypatch):
     build_corpus(text, tmp_path / "out", SETTINGS, workers=1)
 
 
-def start(tmp_path, out, *more):
+def start(text, tmp_path, out, *more):
     return subprocess.Popen(
         [
             *COMMAND,
-            str(tmp_path / "text.jsonl"),
+            str(text),
             "--out",
             out,
             "--workers",
@@ -255,7 +262,7 @@ def is_alive(process: int) -> bool:
 def test_a_killed_driver_takes_its_workers_along_and_nothing_is_lost(text, whole, tmp_path, number):
     """Two worker processes; then the same command finishes the work."""
     folder = work_folder(tmp_path / "out")
-    process = start(tmp_path, "out")
+    process = start(text, tmp_path, "out")
     wait_for_a_part(process, folder)
     workers = workers_of(folder)
     process.send_signal(number)
@@ -268,7 +275,7 @@ def test_a_killed_driver_takes_its_workers_along_and_nothing_is_lost(text, whole
         os.sched_yield()
     assert not (tmp_path / "out").exists()
     done = {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*.json")}
-    process = start(tmp_path, "out")
+    process = start(text, tmp_path, "out")
     assert done
     _, said = process.communicate()
     assert process.returncode == 0, said
@@ -284,7 +291,7 @@ def test_a_local_ray_of_two_workers_gives_the_same_files(
     text, whole, tmp_path, take_refused_sockets
 ):
     pytest.importorskip("ray")
-    process = start(tmp_path, "out", "--runner", "ray")
+    process = start(text, tmp_path, "out", "--runner", "ray")
     _, said = process.communicate()
     assert process.returncode == 0, said[-3000:]
     assert [line for line in take_refused_sockets() if not any(c in line for c in CLOUDS)] == []
