@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from filbert.corpus import CorpusSettings, build_corpus, load_report
 from filbert.corpus.build import processing
+from filbert.corpus.build.crew import _interrupts_wait
 from filbert.corpus.build.folder import claimed, remember, work_folder
 from filbert.errors import FilbertError, SettingsError
 from filbert.files import Source
@@ -281,6 +283,16 @@ def test_a_killed_driver_takes_its_workers_along_and_nothing_is_lost(text, whole
     assert process.returncode == 0, said
     assert "parts are finished already" in said
     assert contents(tmp_path / "out") == whole
+
+
+def test_an_interrupt_that_a_library_swallows_is_raised_behind_it():
+    def swallow():
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), _interrupts_wait():
+        swallow()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # Ray's head process asks the clouds' services on the machine's own link in which of them it runs.

@@ -7,10 +7,11 @@ streams back what they give. All three do the same function with the same argume
 import os
 import pickle
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -47,6 +48,25 @@ def _is_there(process: int) -> bool:
     except OSError:
         return False
     return state.rpartition(")")[2].split()[:1] != ["Z"]
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end, where Ctrl-C came meanwhile.
+
+    Daft looks whether Ray is installed by importing it, and takes whatever is raised there for no.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 class Crew:
@@ -115,7 +135,8 @@ class Crew:
 
     def _results(self, function: Callable[[A], R], tasks: Sequence[A]) -> Iterator[R]:
         daft = daft_library()
-        self._start(daft)
+        with _interrupts_wait():
+            self._start(daft)
         payloads = [pickle.dumps((function, task)) for task in tasks]
         frame = daft.from_pydict({"task": payloads})
         if self.runner == "ray":
