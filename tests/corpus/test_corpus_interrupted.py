@@ -290,9 +290,17 @@ def test_an_interrupt_that_a_library_swallows_is_raised_behind_it():
         with suppress(BaseException):
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt), _interrupts_wait():
-        swallow()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), _interrupts_wait():
+            swallow()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with _interrupts_wait():
+            swallow()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # Ray's head process asks the clouds' services on the machine's own link in which of them it runs.

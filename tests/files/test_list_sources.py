@@ -1,11 +1,12 @@
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from filbert.errors import DataError
-from filbert.files import list_sources, show_address
+from filbert.files import kind_of_content, list_sources, read_found, show_address
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -101,6 +102,57 @@ def test_what_matches_nothing_is_an_error(tmp_path, monkeypatch, source, message
 def test_nothing_named():
     with pytest.raises(DataError, match="at least one file"):
         list_sources([])
+
+
+def test_links_that_lead_round_do_not_lead_a_glob_round(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "c").mkdir(parents=True)
+        (tmp_path / name / "c" / "text.txt").write_text("text\n")
+        (tmp_path / name / "up").symlink_to(tmp_path)
+    both = [f"{tmp_path.as_posix()}/{name}/c/text.txt" for name in ("a", "b")]
+    for pattern in (
+        "**",
+        "**/*.txt",
+        "**/c/*.txt",
+        "**/**/c",
+        "*/**/text.*",
+        "a/../**/c/**",
+        "a**/**/c",
+    ):
+        found = list_sources(str(tmp_path / pattern))
+        if pattern.startswith("a**"):
+            found += list_sources(str(tmp_path / "b*" / "**"))
+        assert [os.path.realpath(each.address) for each in found] == both, pattern  # noqa: PTH
+
+
+def test_folders_as_deep_as_paths_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    deep = "d/" * 1_100
+    for depth in range(1, 1_101):
+        Path("d/" * depth).mkdir()
+    Path(f"{deep}/text.txt").write_text("text\n")
+    assert [each.address for each in list_sources("d")] == [f"{deep}text.txt"]
+    assert len(list_sources("**/text.txt")) == 1
+    subprocess.run(["rm", "-r", "d"], check=True)  # Python's rmtree and pytest's are recursive
+
+
+def test_a_folder_that_cannot_be_listed_is_a_problem_of_its_own(tmp_path, monkeypatch):
+    """Root may list everything, so the refusal is made here."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "text.txt").write_text("text\n")
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    closed, text = list_sources(tmp_path)
+    assert text.address.endswith("text.txt")
+    (problem,) = read_found(closed.address, kind_of_content(closed.address))
+    assert (problem.kind, problem.lost) == ("unreadable", True)
+    assert problem.message == "cannot be opened: Permission denied"
 
 
 def test_a_name_that_is_no_utf8(tmp_path):

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from filbert.errors import DataError
-from filbert.files import Found, Limits, Problem, kind_of_content, parquet_row_groups, read_found
+from filbert.files import (
+    Found,
+    Limits,
+    Problem,
+    found_parquet,
+    kind_of_content,
+    parquet_row_groups,
+    read_found,
+)
 
 ARTICLE = (
     '<doc id="{0}" url="https://zh.wikipedia.org/wiki?curid={0}" title="{1}">\n{1}\n\n{2}\n</doc>\n'
@@ -259,3 +267,22 @@ def test_a_parquet_bomb(tmp_path, monkeypatch):
     limits = Limits(ratio=100, free_bytes=1 << 20)
     monkeypatch.setattr("filbert.files.found_parquet.Limits", lambda: limits)
     assert seen(read(tmp_path / "a", out.getvalue(), "parquet")) == [("bomb", "row 0", True)]
+
+
+def test_long_rows_of_parquet_come_in_small_batches(tmp_path, monkeypatch):
+    real, rows = found_parquet._batch, []
+
+    def batch(some, *more):
+        rows.append(some.num_rows)
+        return real(some, *more)
+
+    monkeypatch.setattr(found_parquet, "_batch", batch)
+    texts = [f"{n} " * 500_000 for n in range(20)] + ["a short text"] * 2
+    parquet.write_table(pa.table({"text": texts}), tmp_path / "long", compression="none")
+    parquet.write_table(pa.table({"text": ["a short text"] * 130}), tmp_path / "short")
+    items = list(read_found(str(tmp_path / "long"), "parquet"))
+    assert [item.text for item in items] == texts
+    assert set(rows) <= {1, 2, 3}
+    rows.clear()
+    assert len(list(read_found(str(tmp_path / "short"), "parquet"))) == 130
+    assert rows == [64, 64, 2]

@@ -77,6 +77,8 @@ def _open_local(address: str) -> BinaryIO:
     try:
         kind = Path(address).stat().st_mode
         if not stat.S_ISREG(kind):
+            if stat.S_ISDIR(kind):
+                os.scandir(address).close()  # says so where it cannot be listed
             what = "a folder" if stat.S_ISDIR(kind) else "a device, a pipe or a socket"
             raise Unreachable(show_address(address), f"expected a file, got {what}")
         return Path(address).open("rb")

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from filbert.errors import DataError, did_you_mean
@@ -55,9 +56,38 @@ def _sources_of(source: str) -> Iterator[tuple[str, Source]]:
     elif os.path.lexists(source) or not _WILD.search(source):
         yield from _of_path(source)
     else:
-        matches = glob.iglob(source, recursive=True)  # noqa: PTH207 (Path.glob finds hidden files)
-        for path in sorted(matches, key=_parts):
+        for path in sorted(_matches(source), key=_parts):
             yield from _of_path(path)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """The paths that a glob means. For `**` links to folders are not followed: they may lead round.
+
+    (Python's own glob follows them, forty deep, and in two such links round each other for ever.)
+    """
+    parts = _parts(pattern)
+    if "**" not in parts:
+        yield from glob.iglob(pattern)  # noqa: PTH207 (Path.glob finds hidden files)
+        return
+    place = parts.index("**")
+    rest = [part for part in parts[place + 1 :] if part != "**"]
+    before = pattern[: sum(len(part) + len(os.sep) for part in parts[:place])]
+    for base in _matches(before) if before.strip(os.sep) else [before or os.curdir]:
+        if not rest:
+            yield base
+            continue
+        for folder in _folders(base):
+            yield from _matches(os.path.join(glob.escape(folder), *rest))  # noqa: PTH118
+
+
+def _folders(folder: str) -> Iterator[str]:
+    """A folder and all below it that are not hidden and no links."""
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        with suppress(OSError):
+            waiting += [entry.path for entry in _listed(here) if _is_folder(entry)]
 
 
 def _of_path(path: str) -> Iterator[tuple[str, Source]]:
@@ -79,17 +109,21 @@ def _of_path(path: str) -> Iterator[tuple[str, Source]]:
 
 
 def _below(folder: str) -> Iterator[tuple[str, Source]]:
-    """All files below a folder. os.scandir and no pathlib: there may be millions."""
+    """All files below a folder. os.scandir and no pathlib: there may be millions.
+
+    A folder further down that cannot be listed comes as a file: reading it says what is wrong.
+    """
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+        waiting = _listed(folder)[::-1]
     except OSError as error:
         raise DataError(f"{show_address(folder)}: cannot be read: {error.strerror}") from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path)
+    while waiting:
+        entry = waiting.pop()
+        if _is_folder(entry):
+            try:
+                waiting += reversed(_listed(entry.path))
+            except OSError:
+                yield entry.path, Source(entry.path.replace(os.sep, "/"), 0, "")
             continue
         try:
             status = entry.stat()
@@ -97,6 +131,17 @@ def _below(folder: str) -> Iterator[tuple[str, Source]]:
             continue
         if stat.S_ISREG(status.st_mode):
             yield _local(entry.path, status)
+
+
+def _listed(folder: str) -> list["os.DirEntry[str]"]:
+    """What is in a folder, sorted by name; nothing that is hidden."""
+    with os.scandir(folder) as listing:
+        shown = [entry for entry in listing if not entry.name.startswith(".")]
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False)
 
 
 def _local(path: str, status: os.stat_result) -> tuple[str, Source]:

@@ -56,17 +56,18 @@ def _interrupts_wait() -> Iterator[None]:
 
     Daft looks whether Ray is installed by importing it, and takes whatever is raised there for no.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield  # it is ignored, as behind nohup, or another's business
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
     if came:
-        raise KeyboardInterrupt
+        before(signal.SIGINT, None)
 
 
 class Crew:
