@@ -29,6 +29,7 @@ def read_jsonl(address: str, start: int, stop: int | None, text_field: str) -> I
             yield Problem("not JSON", line.place, said)
             return
         first = False
+        del line  # what may be 64 MiB is not held beside its text
         yield from items
 
 

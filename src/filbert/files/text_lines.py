@@ -82,7 +82,10 @@ def _lines(stream: Unpacked, coding: Coding | None, at: int, start: int) -> Iter
         number += 1
         if line.at >= start:
             place = f"byte {line.at}" if start else f"line {number}"
-            yield _decode(line, coding, place)
+            text = _decode(line, coding, place)
+            del line  # what may be 64 MiB is not held while others work
+            yield text
+            del text
 
 
 def _decode(line: RawLine, coding: Coding, place: str) -> TextLine:
