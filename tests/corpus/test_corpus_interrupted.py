@@ -210,6 +210,19 @@ def test_a_lock_that_was_removed_meanwhile_is_not_ours(tmp_path, monkeypatch):
         pytest.fail("it is not ours")
 
 
+def test_workers_of_a_killed_driver_are_waited_for(tmp_path):
+    """They look for their token: what they still finish must not come into the next one's work."""
+    folder = work_folder(tmp_path / "out")
+    folder.mkdir()
+    token = folder / "running-abc"
+    token.touch()
+    code = "import pathlib, sys, time\nwhile pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)"
+    with subprocess.Popen([sys.executable, "-c", code, str(token)]) as worker:
+        Path(f"{token}-{worker.pid}").touch()
+        with claimed(tmp_path / "out"):
+            assert not is_alive(worker.pid)
+
+
 def test_two_at_once_are_an_error(text, tmp_path, monkeypatch):
     def second(*_):
         with pytest.raises(SettingsError, match="another filbert is working on it"):

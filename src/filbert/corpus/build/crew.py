@@ -38,7 +38,7 @@ workers_were_stopped = False
 """Whether work in other processes was broken off; threads of Daft's may hear of it late."""
 
 
-def _is_there(process: int) -> bool:
+def is_there(process: int) -> bool:
     """Whether it runs still; one that has ended and waits to be asked for its end does not."""
     try:
         os.kill(process, 0)
@@ -115,7 +115,7 @@ class Crew:
         workers_were_stopped = self.workers > 1
         if stopped:
             until = time.monotonic() + _MOST_UNWIND_SECONDS
-            while any(map(_is_there, stopped)) and time.monotonic() < until:
+            while any(map(is_there, stopped)) and time.monotonic() < until:
                 time.sleep(_LOOK_SECONDS)
             time.sleep(_UNWIND_SECONDS)
 

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filbert.corpus.build.crew import is_there
 from filbert.corpus.build.settings import CorpusSettings
 from filbert.disk import atomic_file
 from filbert.errors import FilbertError, SettingsError
@@ -17,6 +19,7 @@ from filbert.settings import to_mapping
 FORMAT = 2
 _PLAN, _LOCK = "plan.json", "lock"
 _SHOWN = 3
+_WAIT_SECONDS, _LOOK_SECONDS = 2.0, 0.05
 
 
 def work_folder(out: Path) -> Path:
@@ -43,13 +46,28 @@ def claimed(out: Path) -> Iterator[Path]:
         check_free(out)  # the other one may just have finished
         if not _is_same(lock.fileno(), folder / _LOCK):
             raise _taken(out, folder)  # it has just given up, and removed what we locked
-        for left in [*folder.glob("running-*"), *folder.rglob(".tmp-*")]:
+        _end_workers(folder)
+        for left in folder.rglob(".tmp-*"):
             left.unlink(missing_ok=True)  # of one that was killed
         try:
             yield folder
         finally:
             if not is_begun(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_workers(folder: Path) -> None:
+    """Wait for workers of one that was killed, which see within a second that it is gone.
+
+    Until then one of them may finish its part, and put it into a folder that is another's by now.
+    """
+    marks = list(folder.glob("running-*"))
+    processes = [int(mark.name.rpartition("-")[2]) for mark in marks if mark.name.count("-") == 2]
+    for mark in marks:
+        mark.unlink(missing_ok=True)
+    until = time.monotonic() + _WAIT_SECONDS
+    while any(map(is_there, processes)) and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
 
 
 def check_free(out: Path) -> None:
