@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from filbert.corpus.build.crew import Crew, runner_of
-from filbert.corpus.build.finishing import Finishing, LanguageTally, Written, write_part
+from filbert.corpus.build.finishing import (
+    ALL_COUNTED,
+    Finishing,
+    LanguageTally,
+    Written,
+    write_part,
+)
 from filbert.corpus.build.folder import claimed, clear, finish, is_begun, remember
 from filbert.corpus.build.memory import DRIVER_BYTES, WORKER_BYTES, keep_small, workers_for
 from filbert.corpus.build.page import PageFacts, ShownCluster, write_page
@@ -304,7 +310,12 @@ def _write(
 ) -> tuple[CorpusReport, PageFacts]:
     build.made.mkdir(exist_ok=True)
     work = [
-        Finishing(build.files(part), found.parts[place] if found else None, build.made)
+        Finishing(
+            build.files(part),
+            found.parts[place] if found else None,
+            build.made,
+            ALL_COUNTED // len(parts),
+        )
         for place, part in enumerate(parts)
     ]
     missing = [one for one in work if not (one.done.exists())]

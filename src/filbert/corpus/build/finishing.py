@@ -21,7 +21,8 @@ from filbert.settings import to_mapping
 
 COUNTED = ("en", "zh")
 """The languages whose most frequent words are counted."""
-_ALL_CHARACTERS = 1 << 19
+ALL_COUNTED = 1 << 21
+"""Characters of each language, shared out among the parts, of which all words are counted."""
 _EVERY = 32
 _WORD_CHARACTERS = 200_000
 _MOST_WORDS = 100_000
@@ -116,11 +117,13 @@ class Finishing:
 
     dropped  the .npy file of records of what duplicates make superfluous; None: nothing
     made     the folder that becomes the corpus
+    counted  so many characters of each language have all their words counted
     """
 
     files: PartFiles
     dropped: Path | None
     made: Path
+    counted: int
 
     @property
     def file(self) -> Path:
@@ -136,8 +139,8 @@ class Finishing:
 def write_part(work: Finishing) -> int:
     """Write the documents of a part that stay, row group by row group; returns how many.
 
-    Words are counted in the first half million characters of each language in a part, and then
-    in every 32nd document, and of a document in the first 200,000: so in all of a small corpus.
+    Words are counted in the first characters of each language (`counted`) and then in every 32nd
+    document, and of a document in the first 200,000.
     """
     _, _, pq = arrow_libraries()
     gone = _gone(work.dropped)
@@ -154,7 +157,7 @@ def write_part(work: Finishing) -> int:
                     table = table.filter(stays)
                     if len(table):
                         writer.write_table(table)
-                        _count(table, languages)
+                        _count(table, languages, work.counted)
             except BaseException:
                 with suppress(Exception):
                     writer.close()
@@ -180,7 +183,7 @@ def _gone(path: Path | None) -> npt.NDArray[np.int64]:
     return rows
 
 
-def _count(table: Any, languages: dict[str, LanguageTally]) -> None:
+def _count(table: Any, languages: dict[str, LanguageTally], wanted: int) -> None:
     _, pc, _ = arrow_libraries()
     names = np.array(table["language"].to_pylist(), dtype=object)
     lengths = pc.utf8_length(table["text"]).to_numpy()
@@ -189,7 +192,7 @@ def _count(table: Any, languages: dict[str, LanguageTally]) -> None:
         rows = np.flatnonzero(names == name)
         counts = languages.setdefault(name, LanguageTally())
         with suppress(ExtraError):  # filbert[zh] is not installed: no words in Chinese
-            _count_words(table["text"], rows.tolist(), name, counts)
+            _count_words(table["text"], rows.tolist(), name, counts, wanted)
         counts.documents += len(rows)
         counts.sentences += int(sentences[rows].sum())
         counts.characters += int(lengths[rows].sum())
@@ -197,9 +200,11 @@ def _count(table: Any, languages: dict[str, LanguageTally]) -> None:
         counts.lengths.update(powers.tolist())
 
 
-def _count_words(texts: Any, rows: list[int], language: str, counts: LanguageTally) -> None:
+def _count_words(
+    texts: Any, rows: list[int], language: str, counts: LanguageTally, wanted: int
+) -> None:
     for number, row in enumerate(rows, start=counts.documents):
-        if counts.counted_characters > _ALL_CHARACTERS and number % _EVERY:
+        if counts.counted_characters >= wanted and number % _EVERY:
             continue
         text = texts[row].as_py()[:_WORD_CHARACTERS]
         spans = split_words(text, language)
