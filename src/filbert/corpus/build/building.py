@@ -373,14 +373,23 @@ def _clusters(
     build: _Build, parts: list[Part], found: FoundDuplicates | None
 ) -> Iterator[ShownCluster]:
     """The largest clusters with their texts."""
-    for cluster in found.largest[:_SHOWN_CLUSTERS] if found else ():
-        places = [cluster.keeper, *((part, row) for part, row, _ in cluster.members)]
-        texts = []
-        for part, row in places[: 1 + _SHOWN_MEMBERS]:
-            for document in read_rows(build.files(parts[part]).documents, [row]):
-                short = cut_text(document.text, SAMPLE_CHARACTERS)
-                texts.append((short, document.source, document.place))
-        yield ShownCluster(cluster.size, texts)
+    clusters = found.largest[:_SHOWN_CLUSTERS] if found else ()
+    shown = [
+        [cluster.keeper, *((part, row) for part, row, _ in cluster.members[:_SHOWN_MEMBERS])]
+        for cluster in clusters
+    ]
+    wanted: dict[int, set[int]] = {}
+    for part, row in chain.from_iterable(shown):
+        wanted.setdefault(part, set()).add(row)
+    texts = {}
+    for part, rows in wanted.items():
+        ordered = sorted(rows)
+        documents = read_rows(build.files(parts[part]).documents, ordered)
+        for row, document in zip(ordered, documents, strict=True):
+            short = cut_text(document.text, SAMPLE_CHARACTERS)
+            texts[part, row] = (short, document.source, document.place)
+    for cluster, places in zip(clusters, shown, strict=True):
+        yield ShownCluster(cluster.size, [texts[place] for place in places])
 
 
 def _nothing(tally: Tally, report: CorpusReport) -> str:
