@@ -20,6 +20,10 @@ from filbert.tokenizer import Tokenizer
 if TYPE_CHECKING:  # reading shards must not load the corpus room's engine
     from filbert.corpus.stored_columns import RowGroup
 
+CHARACTERS_PER_SHARD = 1 << 25
+"""At most, about, if nobody asks for more."""
+_SHARDS, _LEAST_CHARACTERS = 8, 1 << 21
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -78,6 +82,15 @@ class Piece:
             raise DataError(f"{path}: not as {self.record} says")
 
 
+def size_for(groups: "Sequence[RowGroup]") -> int:
+    """How much text a shard of this corpus holds if nobody says: an eighth of a small corpus.
+
+    So that there is work for several processes; but the number of these has no say in it.
+    """
+    total = sum(group.text_bytes for group in groups)
+    return min(max(-(-total // _SHARDS), _LEAST_CHARACTERS), CHARACTERS_PER_SHARD)
+
+
 def pieces_of(
     corpus: Path,
     groups: "Sequence[RowGroup]",
@@ -94,15 +107,17 @@ def pieces_of(
 
 
 def _gathered(groups: "Sequence[RowGroup]", characters: int) -> "Iterator[list[RowGroup]]":
-    """Row groups that follow each other, as many as fill a shard."""
+    """Row groups that follow each other, in stretches of about equal text."""
+    total = sum(group.text_bytes for group in groups)
+    count = max(1, -(-total // characters))
     waiting: list[RowGroup] = []
-    size = 0
+    done = found = 0
     for group in groups:
         waiting.append(group)
-        size += group.text_bytes
-        if size >= characters:
+        done += group.text_bytes
+        if done * count >= (found + 1) * total:
             yield waiting
-            waiting, size = [], 0
+            waiting, found = [], done * count // total if total else 0
     if waiting:
         yield waiting
 

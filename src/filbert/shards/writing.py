@@ -15,7 +15,7 @@ from filbert.shards.filling import Filling
 from filbert.shards.index import Shard, ShardSet, Stretch
 from filbert.shards.opening import readable
 from filbert.shards.page import write_page
-from filbert.shards.pieces import Piece, Record, make, pieces_of
+from filbert.shards.pieces import CHARACTERS_PER_SHARD, Piece, Record, make, pieces_of, size_for
 from filbert.shards.pool import Pool
 from filbert.shards.work import claimed, finish, keep_only, remember, waits_in
 from filbert.tokenizer import Tokenizer
@@ -23,7 +23,6 @@ from filbert.tokenizer import Tokenizer
 if TYPE_CHECKING:  # reading shards must not load the corpus room's engine
     from filbert.corpus import Document
 
-CHARACTERS_PER_SHARD = 2**25
 _BATCH_CHARACTERS = 2**20
 
 
@@ -32,7 +31,7 @@ def write_shards(
     tokenizer: Tokenizer,
     out_dir: Path | str,
     *,
-    characters_per_shard: int = CHARACTERS_PER_SHARD,
+    characters_per_shard: int | None = None,
     workers: int | None = None,
     restart: bool = False,
     progress: Progress | None = None,
@@ -49,6 +48,7 @@ def write_shards(
         tokenizer: a copy goes with the shards.
         out_dir: the new folder.
         characters_per_shard: about how much text a shard holds; it ends where a document ends.
+            None: 32 million characters, or an eighth of a small corpus.
         workers: processes; None: as many as there are cores.
         restart: begin anew what was stopped.
         progress: where to report to.
@@ -57,7 +57,7 @@ def write_shards(
     documents without any token at all, SettingsError if out_dir holds something already, or if what
     was begun there is of another corpus or tokenizer.
     """
-    if characters_per_shard < 1:
+    if characters_per_shard is not None and characters_per_shard < 1:
         raise SettingsError(f"characters_per_shard: expected 1 or more, got {characters_per_shard}")
     if workers is not None and workers < 1:
         raise SettingsError(f"workers: expected 1 or more, got {workers}")
@@ -66,7 +66,8 @@ def write_shards(
         made_of = _MadeOf(Path(source), tokenizer, characters_per_shard)
         return _write_corpus(made_of, out, workers, restart, progress)
     with atomic_folder(out) as draft:
-        shards = list(_from_documents(source, tokenizer, draft, characters_per_shard, progress))
+        size = characters_per_shard or CHARACTERS_PER_SHARD
+        shards = list(_from_documents(source, tokenizer, draft, size, progress))
         return _complete(draft, shards, tokenizer, out)
 
 
@@ -152,9 +153,9 @@ class _MadeOf:
 
     corpus: Path
     tokenizer: Tokenizer
-    characters_per_shard: int
+    characters_per_shard: int | None
 
-    def plan(self) -> dict[str, str | int]:
+    def plan(self, characters_per_shard: int) -> dict[str, str | int]:
         """What must be the same for the work to go on."""
         report = self.corpus / "corpus.json"
         with readable(report):
@@ -163,7 +164,7 @@ class _MadeOf:
             "format": index.FORMAT,
             "corpus": sha256,
             "tokenizer": self.tokenizer.digest,
-            "characters_per_shard": self.characters_per_shard,
+            "characters_per_shard": characters_per_shard,
         }
 
 
@@ -175,12 +176,12 @@ def _write_corpus(
 
     report = load_report(made_of.corpus)
     groups = row_groups(made_of.corpus)
+    size = made_of.characters_per_shard or size_for(groups)
     with claimed(out) as work:
-        remember(work, made_of.plan(), restart)
+        remember(work, made_of.plan(size), restart)
         folders = shards, records = work / "shards", work / "records"
         for folder in folders:
             folder.mkdir(exist_ok=True)
-        size = made_of.characters_per_shard
         pieces = pieces_of(made_of.corpus, groups, report.sha256, size, folders)
         found = _finished(pieces, made_of.tokenizer)
         keep_only(shards, {f"{pieces[number].name}.bin" for number in found})

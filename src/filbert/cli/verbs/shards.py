@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--characters",
         type=int,
         metavar="N",
-        help="about how much text a shard holds (default 33,554,432)",
+        help="about how much text a shard holds (default 33,554,432, less where there is little)",
     )
     parser.add_argument(
         "--restart", action="store_true", help="begin anew what was interrupted, do not go on"
@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tokenise and write."""
     from filbert.shards import write_shards
-    from filbert.shards.writing import CHARACTERS_PER_SHARD
     from filbert.tokenizer import Tokenizer
 
     for name in ("workers", "characters"):
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             options.corpus,
             Tokenizer.load(options.tokenizer),
             options.out,
-            characters_per_shard=options.characters or CHARACTERS_PER_SHARD,
+            characters_per_shard=options.characters,
             workers=options.workers,
             restart=options.restart,
             progress=progress_for(options.quiet),
