@@ -44,7 +44,7 @@ Values: TypeAlias = npt.NDArray[np.float64]
 """A number for each text: [texts]."""
 
 _REPETITION_CHARACTERS = 1_000_000
-_NEWLINE = ord("\n")
+_NEWLINE, _NUMBER_SIGN, _POINT, _ELLIPSIS = map(ord, "\n#.…")
 
 _ELLIPSIS_CLOSING = '”」"'
 _PLACEHOLDER = "lorem ipsum dolor"
@@ -127,7 +127,14 @@ class Measures:
 
     def symbols_share(self) -> Values:
         """Number signs and ellipses for each word or Chinese character; …… is one."""
-        return np.array([_symbols(text) for text in self.texts]) / self._units
+        signs = self._per_text(self._codes == _NUMBER_SIGN)
+        points = self._codes == _POINT
+        three = points[2:] & points[1:-1] & points[:-2]
+        for text in np.flatnonzero(self._per_text(three)).tolist():
+            signs[text] += self.texts[text].count("...")
+        for text in np.flatnonzero(self._per_text(self._codes == _ELLIPSIS)).tolist():
+            signs[text] += self.texts[text].count("…") - self.texts[text].count("……")
+        return signs / self._units
 
     def sentence_ends(self) -> Values:
         """Sentence ends for each 100 words or 200 Chinese characters; infinite in short texts."""
@@ -208,8 +215,8 @@ class Measures:
         at = last - np.isin(self._codes[last], [ord(mark) for mark in _ELLIPSIS_CLOSING])
         end = self._codes[at]
         three = (end == self._codes[at - 1]) & (end == self._codes[at - 2])
-        dots = (end == ord(".")) | (end == ord("。"))
-        return self._share_of_lines((end == ord("…")) | (dots & three))
+        dots = (end == _POINT) | (end == ord("。"))
+        return self._share_of_lines((end == _ELLIPSIS) | (dots & three))
 
     def _share_of_lines(self, mask: Mask) -> Values:
         first, _ = self._line_ends
@@ -335,11 +342,6 @@ class Measures:
             covered[place:] |= first[:-place]
         counts = np.bincount(texts[covered], minlength=len(self.texts))
         return np.where(self._is_short, 0.0, counts / self._token_count)
-
-
-def _symbols(text: str) -> int:
-    signs = text.count("#") + text.count("...")
-    return signs if text.isascii() else signs + text.count("…") - text.count("……")
 
 
 def _repeated(pieces: Sequence[str]) -> tuple[float, float]:

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from filbert.corpus.document import Document
 from filbert.corpus.libraries import arrow_libraries
@@ -24,11 +27,20 @@ def schema() -> Any:
 def to_table(documents: Sequence[Document]) -> Any:
     """Documents as a table; half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD."""
     pa, _, _ = arrow_libraries()
-    columns: list[list[Any]] = [
-        [_writable(getattr(document, name)) for document in documents] for name in COLUMNS[:-1]
-    ]
-    columns.append([document.sentence_ends for document in documents])
+    columns = [_strings([getattr(each, name) for each in documents]) for name in COLUMNS[:-1]]
+    ends = [each.sentence_ends for each in documents]
+    offsets = np.cumsum([0, *map(len, ends)])
+    flat = np.fromiter(chain.from_iterable(ends), np.int32, int(offsets[-1]))
+    columns.append(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat))
     return pa.table(columns, schema=schema())
+
+
+def _strings(texts: list[str | None]) -> Any:
+    pa, _, _ = arrow_libraries()
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([_writable(text) for text in texts], pa.string())
 
 
 def to_documents(batch: Any) -> list[Document]:
@@ -38,6 +50,4 @@ def to_documents(batch: Any) -> list[Document]:
 
 
 def _writable(text: str | None) -> str | None:
-    if text is None or text.isascii():
-        return text
-    return _SURROGATE.sub("\ufffd", text)
+    return None if text is None else _SURROGATE.sub("\ufffd", text)
