@@ -98,7 +98,8 @@ def _datatrove(path: Path) -> Iterator[str]:
 def _datatrove_extracted(path: Path) -> Iterator[str]:
     from datatrove.pipeline.extractors import Trafilatura
 
-    extractor = Trafilatura()
+    # The pages stand there several times over: without this, it leaves out all but the first copy.
+    extractor = Trafilatura(deduplicate=False)
     for html in _datatrove(path):
         if text := extractor.extract(html):
             yield text

@@ -9,11 +9,13 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from filbert.errors import FilbertError, SettingsError
 
+LOCK = "lock"
+"""The file of a work folder that `locked` holds."""
 _LIVE: set[Path] = set()
 """Folders that threads of this process are filling: never to be tidied away."""
 
@@ -24,7 +26,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Make the disk hold what was written (fsync), for a file or for a folder's list of names."""
     if path.is_dir() and os.name == "nt":
         return
@@ -74,9 +76,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
         yield draft
-        _flush(draft)
+        flush(draft)
         draft.replace(goal)
-        _flush(goal.parent)
+        flush(goal.parent)
     except OSError as error:
         said = _cannot_write(goal, error)
         if said is error:
@@ -98,7 +100,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     goal = _goal_of(path)
     if goal.parent.is_dir():
         remove_drafts(goal)
-    _check_free(goal, replace)
+    check_free(goal, replace)
     made = False
     draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
     try:
@@ -108,14 +110,14 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         _LIVE.add(draft)
         yield draft
         for file in sorted(draft.rglob("*")):
-            _flush(file)
-        _flush(draft)
-        _check_free(goal, replace)  # again: someone else may have put something there meanwhile
+            flush(file)
+        flush(draft)
+        check_free(goal, replace)  # again: someone else may have put something there meanwhile
         if goal.exists():
             _swap(draft, goal)
         else:
             draft.rename(goal)
-        _flush(goal.parent)
+        flush(goal.parent)
     except OSError as error:
         said = _cannot_write(goal, error)
         if said is error:
@@ -127,8 +129,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _check_free(goal: Path, replace: bool) -> None:
-    """Refuse a file, and a folder that holds anything where it must not be replaced."""
+def check_free(goal: Path, replace: bool = False) -> None:
+    """SettingsError for a file, and for a folder that holds anything if it must not be replaced."""
     if goal.is_file() or (not replace and goal.is_dir() and any(goal.iterdir())):
         raise SettingsError(f"{goal} is there already; name another place, or remove it first")
 
@@ -174,3 +176,52 @@ def _alive(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def work_folder(goal: Path) -> Path:
+    """Where long work on a folder lies: a hidden neighbour, so that one rename ends it."""
+    return goal.with_name(f".{goal.name}.work")
+
+
+@contextlib.contextmanager
+def locked(folder: Path, goal: Path) -> Iterator[None]:
+    """Hold a work folder, that no other process does, until the context ends or this one dies.
+
+    Raises SettingsError, naming `goal`, where another has it. On a file system without locks, and
+    on Windows, nobody is kept out: two at once do the same work twice, but nothing wrong.
+    """
+    with (folder / LOCK).open("a+b") as lock:
+        try:
+            _lock(lock.fileno())
+            if not os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):
+                raise BlockingIOError  # the other has just ended, and removed what we hold
+        except (BlockingIOError, PermissionError, FileNotFoundError) as error:
+            raise SettingsError(
+                f"{goal}: another filbert is working on it (in {folder}); wait for it, or name "
+                "another place"
+            ) from error
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        raise
+    except OSError:
+        return
+
+
+def keep_only(folder: Path, names: Collection[str]) -> None:
+    """Remove everything else from a folder."""
+    for entry in folder.iterdir():
+        if entry.name in names:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -15,7 +15,8 @@ import pytest
 from filbert.corpus import CorpusSettings, build_corpus, load_report
 from filbert.corpus.build import processing
 from filbert.corpus.build.crew import _interrupts_wait
-from filbert.corpus.build.folder import claimed, remember, work_folder
+from filbert.corpus.build.folder import claimed, remember
+from filbert.disk import work_folder
 from filbert.errors import FilbertError, SettingsError
 from filbert.files import Source
 

@@ -40,7 +40,7 @@ MEMORY = 1 << 16
 @pytest.fixture(autouse=True)
 def no_flush(monkeypatch):
     """What is tested survives a killed process, not a power cut: nobody waits for the disk."""
-    monkeypatch.setattr("filbert.disk._flush", lambda path: None)
+    monkeypatch.setattr("filbert.disk.flush", lambda path: None)
 
 
 def store(folder, digests, sketches, ends):

@@ -122,7 +122,7 @@ def test_links_that_lead_round_do_not_lead_a_glob_round(tmp_path):
         found = list_sources(str(tmp_path / pattern))
         if pattern.startswith("a**"):
             found += list_sources(str(tmp_path / "b*" / "**"))
-        assert [os.path.realpath(each.address) for each in found] == both, pattern  # noqa: PTH
+        assert [os.path.realpath(each.address) for each in found] == both, pattern
 
 
 def test_folders_as_deep_as_paths_go(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from filbert.disk import atomic_file, atomic_folder, sha256_of
+from filbert.disk import atomic_file, atomic_folder, keep_only, locked, sha256_of, work_folder
 from filbert.errors import FilbertError, SettingsError
 
 
@@ -184,3 +184,66 @@ def test_what_came_while_a_folder_was_written_stays(tmp_path: Path) -> None:
         write()
     assert names(tmp_path) == ["run"]
     assert names(tmp_path / "run") == ["theirs"]
+
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="locks are a matter of POSIX here")
+
+
+@POSIX
+def test_a_work_folder_is_held_by_one(tmp_path: Path) -> None:
+    goal = tmp_path / "out"
+    folder = work_folder(goal)
+    folder.mkdir()
+    with locked(folder, goal):
+        with pytest.raises(SettingsError, match="another filbert is working on it"):
+            enter(folder, goal)
+    enter(folder, goal)
+
+
+@POSIX
+@pytest.mark.parametrize("refusal", [BlockingIOError, PermissionError])
+def test_a_lock_is_refused_as_the_system_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: type[OSError]
+) -> None:
+    """POSIX leaves it to the system whether that is EAGAIN or EACCES."""
+    monkeypatch.setattr("fcntl.flock", raising(refusal("taken")))
+    with pytest.raises(SettingsError, match="another filbert is working on it"):
+        enter(tmp_path, tmp_path / "out")
+
+
+@POSIX
+def test_a_disk_without_locks_is_worked_on_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", raising(OSError(errno.ENOTSUP, "not supported")))
+    enter(tmp_path, tmp_path / "out")
+
+
+@POSIX
+def test_a_lock_that_was_removed_before_it_was_got_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", lambda *_: (tmp_path / "lock").unlink())
+    with pytest.raises(SettingsError, match="another filbert is working on it"):
+        enter(tmp_path, tmp_path / "out")
+
+
+def enter(folder: Path, goal: Path) -> None:
+    with locked(folder, goal):
+        pass
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def raises(*_: object) -> None:
+        raise error
+
+    return raises
+
+
+def test_only_what_is_named_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "kept").touch()
+    (tmp_path / "file").touch()
+    keep_only(tmp_path, {"kept"})
+    assert names(tmp_path) == ["kept"]

@@ -1,6 +1,5 @@
 """Killed at any moment, and gone on with: the same bytes, and nothing made twice that was whole."""
 
-import errno
 import json
 import os
 import pickle
@@ -17,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from filbert.errors import DataError, SettingsError
-from filbert.shards import ShardReader, pieces, work, write_shards, writing
+from filbert.errors import DataError
+from filbert.shards import ShardReader, pieces, write_shards, writing
 from filbert.shards.filling import Filling
 from filbert.shards.pieces import make
 from filbert.tokenizer import SpecialTokens, Tokenizer
@@ -335,38 +334,3 @@ def test_ctrl_c_ends_all_and_can_be_gone_on_with(
     assert plan["characters_per_shard"] == 1
     write(small_corpus, tokenizer, tmp_path / "place" / "out")
     assert files(tmp_path / "place" / "out") == whole
-
-
-@pytest.mark.skipif(os.name == "nt", reason="locks are a matter of POSIX here")
-@pytest.mark.parametrize("number", [11, 35])
-def test_the_lock_is_known_by_its_systems_own_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    """EWOULDBLOCK is 11 on Linux, 35 on macOS."""
-    import fcntl
-
-    def taken(*_: object) -> None:
-        raise OSError(number, "taken")
-
-    monkeypatch.setattr(fcntl, "flock", taken)
-    for name in ("EAGAIN", "EWOULDBLOCK"):
-        monkeypatch.setattr(errno, name, number)
-    with (
-        pytest.raises(SettingsError, match="another filbert is working on it"),
-        work.claimed(tmp_path / "out"),
-    ):
-        pass
-
-
-@pytest.mark.skipif(os.name == "nt", reason="locks are a matter of POSIX here")
-def test_a_disk_without_locks_is_written_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import fcntl
-
-    def unknown(*_: object) -> None:
-        raise OSError(errno.ENOTSUP, "not supported")
-
-    monkeypatch.setattr(fcntl, "flock", unknown)
-    with work.claimed(tmp_path / "out") as folder:
-        assert folder.is_dir()

@@ -97,13 +97,13 @@ plan = make_plan(json.loads(sys.argv[1]))
 if sys.argv[4] != "none":
     import filbert.checkpoint.save as saving
     writes = [0]
-    flush = filbert.disk._flush
+    flush = filbert.disk.flush
     def dying(path):
         writes[0] += 1
         if writes[0] >= int(sys.argv[4]):
             os.kill(os.getpid(), signal.SIGKILL)
         flush(path)
-    filbert.disk._flush = dying
+    filbert.disk.flush = dying
 filbert.pretrain(Path(sys.argv[2]), Path(sys.argv[3]), plan=plan)
 """
 

@@ -1,18 +1,17 @@
 """The folder of work on shards that can be stopped: claimed, remembered, put in its place."""
 
-import errno
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filbert.disk import atomic_file
+from filbert.disk import LOCK, atomic_file, check_free, flush, keep_only, locked, work_folder
 from filbert.errors import FilbertError, SettingsError
 
-_PLAN, _LOCK = "plan.json", "lock"
+_PLAN = "plan.json"
 
 
 @contextmanager
@@ -22,13 +21,12 @@ def claimed(out: Path) -> Iterator[Path]:
     Raises SettingsError where `out` is taken, or another process works on it; FilbertError where
     the folder cannot be made or written.
     """
-    folder = out.with_name(f".{out.name}.work")
+    folder = work_folder(out)
     try:
-        _check_free(out)
+        check_free(out)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("a+b") as lock:
-            _hold(lock.fileno(), out)
-            _check_free(out)  # the other one may just have finished
+        with locked(folder, out):
+            check_free(out)  # the other one may just have finished
             yield folder
     except OSError as error:
         at = f" at {os.fsdecode(error.filename)}" if error.filename is not None else ""
@@ -40,26 +38,6 @@ def claimed(out: Path) -> Iterator[Path]:
 def waits_in(folder: Path) -> str:
     """The end of a message: nothing is lost."""
     return f"what is finished waits in {folder}, and the same command goes on"
-
-
-def _check_free(out: Path) -> None:
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise SettingsError(f"{out} is there already; name another place, or remove it first")
-
-
-def _hold(descriptor: int, out: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES):
-            raise SettingsError(
-                f"{out}: another filbert is working on it; wait for it, or name another place"
-            ) from error
-        # A file system without locks: two at once do the same work twice, but nothing wrong.
 
 
 def remember(folder: Path, made_of: Mapping[str, Any], restart: bool) -> None:
@@ -77,7 +55,7 @@ def remember(folder: Path, made_of: Mapping[str, Any], restart: bool) -> None:
                     f"is {_short(value)} now. Ask for the same to go on, or give --restart"
                 )
         return
-    keep_only(folder, {_LOCK})
+    keep_only(folder, {LOCK})
     with atomic_file(path) as draft:
         draft.write_text(json.dumps(made_of), encoding="utf-8")
 
@@ -91,17 +69,6 @@ def _begun(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def keep_only(folder: Path, names: Collection[str]) -> None:
-    """Remove everything else from a folder: drafts of who was killed, what cannot be trusted."""
-    for entry in folder.iterdir():
-        if entry.name in names:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-
-
 def _short(value: object) -> object:
     return f"{value[:12]}…" if isinstance(value, str) and len(value) > 12 else value
 
@@ -109,20 +76,10 @@ def _short(value: object) -> object:
 def finish(folder: Path, made: Path, out: Path) -> None:
     """Put what was made in its place, on the disk, and remove the rest."""
     for path in [*made.rglob("*"), made]:
-        _flush(path)
-    _check_free(out)
+        flush(path)
+    check_free(out)
     with suppress(OSError):
         out.rmdir()  # an empty folder may be there
     made.rename(out)
-    _flush(out.parent)
+    flush(out.parent)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filbert.disk import atomic_folder, sha256_of
+from filbert.disk import atomic_folder, keep_only, sha256_of
 from filbert.errors import DataError, FilbertError, SettingsError
 from filbert.progress import Progress, quiet
 from filbert.shards import index
@@ -17,7 +17,7 @@ from filbert.shards.opening import readable
 from filbert.shards.page import write_page
 from filbert.shards.pieces import CHARACTERS_PER_SHARD, Piece, Record, make, pieces_of, size_for
 from filbert.shards.pool import Pool
-from filbert.shards.work import claimed, finish, keep_only, remember, waits_in
+from filbert.shards.work import claimed, finish, remember, waits_in
 from filbert.tokenizer import Tokenizer
 
 if TYPE_CHECKING:  # reading shards must not load the corpus room's engine

@@ -1,9 +1,8 @@
 """Sources → a corpus: the four steps, each of which goes on where it was interrupted."""
 
 import os
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,38 +16,37 @@ from filbert.corpus.build.finishing import (
     Written,
     write_part,
 )
-from filbert.corpus.build.folder import claimed, clear, finish, is_begun, remember
+from filbert.corpus.build.folder import claimed, clear, finish, remember
+from filbert.corpus.build.going_on import keeping, repairable
 from filbert.corpus.build.memory import DRIVER_BYTES, WORKER_BYTES, keep_small, workers_for
-from filbert.corpus.build.page import PageFacts, ShownCluster, write_page
-from filbert.corpus.build.parts import Part, cut, without_indexes, without_reports
+from filbert.corpus.build.page import PageFacts, write_page
+from filbert.corpus.build.parts import Part, cut, total_size, without_indexes, without_reports
 from filbert.corpus.build.problems import write_problems
 from filbert.corpus.build.processing import (
     PartFiles,
     PartWork,
     process_part,
-    read_rows,
     strict_message,
 )
+from filbert.corpus.build.rate import Rate
+from filbert.corpus.build.reporting import report_of, shown_clusters, why_nothing_stays
 from filbert.corpus.build.settings import CorpusSettings
 from filbert.corpus.build.spooling import spool_documents
-from filbert.corpus.build.tally import SAMPLE_CHARACTERS, Tally, cut_text
+from filbert.corpus.build.tally import Tally
 from filbert.corpus.document import Document
 from filbert.corpus.duplicates import FoundDuplicates, find_duplicates
 from filbert.corpus.duplicates.plan import Run
 from filbert.corpus.libraries import arrow_libraries
-from filbert.corpus.rules import RULES
 from filbert.corpus.stored import (
     PAGE_NAME,
     PROBLEMS_NAME,
     REPORT_NAME,
     CorpusReport,
-    LanguageCounts,
 )
-from filbert.errors import DataError, FilbertError
+from filbert.errors import DataError
 from filbert.files import list_sources
 from filbert.language import to_simplified
-from filbert.progress import Progress, Stage, quiet
-from filbert.settings import to_mapping
+from filbert.progress import Progress, quiet
 
 Sources = str | Path | Iterable[str | Path] | Iterable[Document]
 
@@ -58,8 +56,6 @@ _MANY_DOCUMENTS = 200_000
 """From here on the search for duplicates is worth the start of workers."""
 _WORTH_BYTES = 4 << 20
 """From here on sources are worth the start of workers, which takes two seconds."""
-_SHOWN_CLUSTERS = 10
-_SHOWN_MEMBERS = 2
 
 
 @dataclass(frozen=True)
@@ -142,16 +138,16 @@ def build_corpus(
         if restart:
             clear(folder)
         parts = _parts(sources, folder, settings, progress)
-        if chosen == "native" and asked is None and _size(parts) < _WORTH_BYTES:
+        if chosen == "native" and asked is None and total_size(parts) < _WORTH_BYTES:
             workers = 1
-        with Crew(chosen, workers, folder) as crew, _kept(folder):
+        with Crew(chosen, workers, folder) as crew, keeping(folder):
             build = _Build(folder, settings, crew, memory_bytes, strict, progress)
             tally = _read(build, parts)
             found = _find_duplicates(build, parts, tally)
             report, facts = _write(build, parts, tally, found)
             if not report.documents:
                 clear(folder)
-                raise DataError(_nothing(tally, report))
+                raise DataError(why_nothing_stays(tally, report))
             (build.made / REPORT_NAME).write_text(report.to_json(), encoding="utf-8")
             write_page(build.made / PAGE_NAME, out.name, report, tally, facts)
             names = {*report.files, REPORT_NAME, PAGE_NAME}
@@ -160,41 +156,6 @@ def build_corpus(
                 names.add(PROBLEMS_NAME)
         finish(folder, build.made, out, names)
     return report
-
-
-@contextmanager
-def _kept(folder: Path) -> Iterator[None]:
-    """Say of a full disk and the like that the work is not lost."""
-    try:
-        yield
-    except OSError as error:
-        said = f"{error.filename or folder}: {error.strerror or error}"
-        raise FilbertError(f"{said}{_what_is_kept(folder)}") from error
-    except FilbertError as error:
-        if isinstance(error.__cause__, OSError) and type(error) is FilbertError:
-            raise FilbertError(f"{error}{_what_is_kept(folder)}") from error
-        raise
-
-
-def _what_is_kept(folder: Path) -> str:
-    if not is_begun(folder):
-        return "; nothing was finished yet"
-    return f"; what is finished is kept in {folder}, and the same command goes on with it"
-
-
-@contextmanager
-def _repairable(build: _Build) -> Iterator[None]:
-    """Say of a text that is lost where it must not be how to go on."""
-    try:
-        yield
-    except DataError as error:
-        if not build.strict or type(error) is not DataError:
-            raise
-        begun = " and give --restart, for parts are finished" if is_begun(build.folder) else ""
-        raise DataError(
-            f"{error}; without --strict it is passed over and counted. Where you repair the file, "
-            f"ask for the same again{begun}"
-        ) from error
 
 
 def _parts(
@@ -231,50 +192,28 @@ def _told_apart(
 
 def _read(build: _Build, parts: list[Part]) -> Tally:
     """Do the parts that are not done, and put the counts of all together."""
-    missing = [part for part in parts if not build.files(part).done.exists()]
-    if finished := len(parts) - len(missing):
-        build.progress.note(f"{finished:,} of {len(parts):,} parts are finished already")
-    if build.strict:
-        with _repairable(build):
-            _look_for_lost(build, [part for part in parts if build.files(part).done.exists()])
-    work = [PartWork(part, build.settings, build.folder, build.strict) for part in missing]
+    there = {part.number for part in parts if build.files(part).done.exists()}
+    missing = [part for part in parts if part.number not in there]
+    if there:
+        build.progress.note(f"{len(there):,} of {len(parts):,} parts are finished already")
     if build.crew.workers == 1:
         keep_small()
-    with (
-        _repairable(build),
-        build.progress.stage("reading", total=_size(missing), unit="bytes") as stage,
-    ):
-        rate = _Rate(stage)
-        for part, documents in zip(missing, build.crew.run(process_part, work), strict=True):
-            rate.show(part.size, documents)
+    with repairable(build.folder) if build.strict else nullcontext():
+        if build.strict:
+            _look_for_lost(build, [part for part in parts if part.number in there])
+        _process(build, missing)
     tally = Tally()
     for part in parts:
         tally.add(build.tally(part))
     return tally
 
 
-def _size(parts: list[Part]) -> int:
-    return sum(part.size for part in parts)
-
-
-class _Rate:
-    """Documents and megabytes a second, of this run alone."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._bytes = self._documents = 0
-        self._start = time.monotonic()
-
-    def show(self, size: int, documents: int) -> None:
-        self._bytes += size
-        self._documents += documents
-        seconds = max(1e-6, time.monotonic() - self._start)
-        figures = {
-            "documents": self._documents,
-            "documents/s": self._documents / seconds,
-            "MB/s": self._bytes / 1e6 / seconds,
-        }
-        self._stage.update(self._bytes, figures)
+def _process(build: _Build, parts: list[Part]) -> None:
+    work = [PartWork(part, build.settings, build.folder, build.strict) for part in parts]
+    with build.progress.stage("reading", total=total_size(parts), unit="bytes") as stage:
+        rate = Rate(stage)
+        for part, documents in zip(parts, build.crew.run(process_part, work), strict=True):
+            rate.show(part.size, documents)
 
 
 def _look_for_lost(build: _Build, parts: list[Part]) -> None:
@@ -332,73 +271,6 @@ def _write(
         for name, counts in written.languages.items():
             languages.setdefault(name, LanguageTally()).add(counts)
     ordered = dict(sorted(languages.items(), key=lambda item: (-item[1].characters, item[0])))
-    report = _report(build.settings, tally, found, ordered, files, sums)
-    return report, PageFacts(ordered, found, list(_clusters(build, parts, found)))
-
-
-def _report(
-    settings: CorpusSettings,
-    tally: Tally,
-    found: FoundDuplicates | None,
-    languages: dict[str, LanguageTally],
-    files: dict[str, int],
-    sums: dict[str, str],
-) -> CorpusReport:
-    counts = {
-        name: LanguageCounts(each.documents, each.sentences, each.characters, each.all_words)
-        for name, each in languages.items()
-    }
-    characters = sum(each.characters for each in counts.values())
-    counted = sum(each.counted_characters for each in languages.values())
-    return CorpusReport(
-        read_documents=tally.read_documents,
-        dropped={rule: tally.dropped[rule] for rule in RULES if tally.dropped[rule]},
-        exact_duplicates=found.exact if found else 0,
-        near_duplicates=found.near if found else 0,
-        documents=sum(each.documents for each in counts.values()),
-        sentences=sum(each.sentences for each in counts.values()),
-        characters=characters,
-        words=sum(each.words or 0 for each in counts.values()),
-        words_counted_share=round(counted / characters, 4) if characters else 1.0,
-        languages=counts,
-        problems=tally.problems(),
-        sources={kind: dict(numbers) for kind, numbers in sorted(tally.kinds.items())},
-        files=files,
-        sha256=sums,
-        settings=to_mapping(settings),
-    )
-
-
-def _clusters(
-    build: _Build, parts: list[Part], found: FoundDuplicates | None
-) -> Iterator[ShownCluster]:
-    """The largest clusters with their texts."""
-    clusters = found.largest[:_SHOWN_CLUSTERS] if found else ()
-    shown = [
-        [cluster.keeper, *((part, row) for part, row, _ in cluster.members[:_SHOWN_MEMBERS])]
-        for cluster in clusters
-    ]
-    wanted: dict[int, set[int]] = {}
-    for part, row in chain.from_iterable(shown):
-        wanted.setdefault(part, set()).add(row)
-    texts = {}
-    for part, rows in wanted.items():
-        ordered = sorted(rows)
-        documents = read_rows(build.files(parts[part]).documents, ordered)
-        for row, document in zip(ordered, documents, strict=True):
-            short = cut_text(document.text, SAMPLE_CHARACTERS)
-            texts[part, row] = (short, document.source, document.place)
-    for cluster, places in zip(clusters, shown, strict=True):
-        yield ShownCluster(cluster.size, [texts[place] for place in places])
-
-
-def _nothing(tally: Tally, report: CorpusReport) -> str:
-    """Why there is no corpus."""
-    said = [f"no document stays: {tally.read_documents:,} read"]
-    said += [f"{count:,} dropped by the rule {rule!r}" for rule, count in report.dropped.items()]
-    if report.duplicate_documents:
-        said.append(f"{report.duplicate_documents:,} duplicates")
-    problems = [each for examples in tally.examples.values() for each in examples][:3]
-    for each in problems:
-        said.append(strict_message(each.source, each.place, each.message))
-    return "; ".join(said)
+    report = report_of(build.settings, tally, found, ordered, files, sums)
+    documents = [build.files(part).documents for part in parts]
+    return report, PageFacts(ordered, found, list(shown_clusters(found, documents)))

@@ -5,26 +5,21 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filbert.corpus.build.crew import is_there
 from filbert.corpus.build.settings import CorpusSettings
-from filbert.disk import atomic_file
+from filbert.disk import LOCK, atomic_file, check_free, keep_only, locked, work_folder
 from filbert.errors import FilbertError, SettingsError
 from filbert.files import Source, show_address
 from filbert.settings import to_mapping
 
 FORMAT = 2
-_PLAN, _LOCK = "plan.json", "lock"
+_PLAN = "plan.json"
 _SHOWN = 3
 _WAIT_SECONDS, _LOOK_SECONDS = 2.0, 0.05
-
-
-def work_folder(out: Path) -> Path:
-    """Where the work on a corpus lies: a hidden neighbour, so that one rename ends it."""
-    return out.with_name(f".{out.name}.work")
 
 
 @contextmanager
@@ -36,16 +31,13 @@ def claimed(out: Path) -> Iterator[Path]:
     """
     check_free(out)
     folder = work_folder(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK).open("a+b")
-    except OSError as error:
-        raise FilbertError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    with lock:
-        _lock(lock.fileno(), out, folder)
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder, out))
+        except OSError as error:
+            raise FilbertError(f"{folder}: cannot be made: {error.strerror or error}") from error
         check_free(out)  # the other one may just have finished
-        if not _is_same(lock.fileno(), folder / _LOCK):
-            raise _taken(out, folder)  # it has just given up, and removed what we locked
         _end_workers(folder)
         for left in folder.rglob(".tmp-*"):
             left.unlink(missing_ok=True)  # of one that was killed
@@ -70,52 +62,14 @@ def _end_workers(folder: Path) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def check_free(out: Path) -> None:
-    """Raise SettingsError where something lies already."""
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise SettingsError(f"{out} is there already; name another place, or remove it first")
-
-
 def is_begun(folder: Path) -> bool:
     """Whether a part is finished, so that there is something to go on with."""
     return any(folder.glob("part-*.json"))
 
 
-def _lock(descriptor: int, out: Path, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        raise _taken(out, folder) from error
-    except OSError:
-        pass  # a file system without locks: two at once do the same work twice, but nothing wrong
-
-
-def _taken(out: Path, folder: Path) -> SettingsError:
-    return SettingsError(
-        f"{out}: another filbert is working on it (in {folder}); wait for it, or name another place"
-    )
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
 def clear(folder: Path) -> None:
     """Remove all work, but not the lock that is held."""
-    for entry in folder.iterdir():
-        if entry.name == _LOCK:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    keep_only(folder, {LOCK})
 
 
 def remember(folder: Path, settings: CorpusSettings, sources: list[Source]) -> None:

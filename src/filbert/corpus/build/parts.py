@@ -174,3 +174,8 @@ def _stream_ranges(
     except DataError as error:
         note(f"{error}; the dump is read by one worker")
         return []
+
+
+def total_size(parts: Sequence[Part]) -> int:
+    """Stored bytes."""
+    return sum(part.size for part in parts)
