@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filbert.errors import ExtraError
-from filbert.language import split_words, words
+from filbert.language import list_words, split_words, words
 
 
 def words_of(text, language=None):
@@ -86,3 +86,14 @@ def test_without_rjieba_the_command_is_named(monkeypatch):
     assert words_of("English, naïve") == ["English", "naïve"]
     with pytest.raises(ExtraError, match=r"pip install 'filbert\[zh\]'"):
         split_words("中文")
+
+
+@given(st.text("aB3 _-'’“”—….,é你好か́"))
+def test_the_list_of_words_is_that_of_their_spans(text):
+    assert list_words(text) == [text[start:end] for start, end in split_words(text)]
+
+
+def test_printed_english_is_listed_as_it_is_cut():
+    text = "“Don’t — don't,” said 3.14 … ‘x_y’ O’Neill’s 1,000–2,000."
+    assert list_words(text) == [text[start:end] for start, end in split_words(text)]
+    assert "O’Neill’s" in list_words(text)

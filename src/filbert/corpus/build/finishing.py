@@ -16,18 +16,17 @@ from filbert.corpus.libraries import arrow_libraries
 from filbert.corpus.tables import schema
 from filbert.disk import atomic_file, sha256_of
 from filbert.errors import DataError, ExtraError
-from filbert.language import split_words
-from filbert.settings import to_mapping
+from filbert.language import list_words
 
 COUNTED = ("en", "zh")
 """The languages whose most frequent words are counted."""
-ALL_COUNTED = 1 << 21
+ALL_COUNTED = 1 << 20
 """Characters of each language, shared out among the parts, of which all words are counted."""
 _EVERY = 32
 _WORD_CHARACTERS = 200_000
 _MOST_WORDS = 100_000
 _KEPT_WORDS = 50_000
-_WRITTEN_WORDS = 2_000
+_WRITTEN_WORDS = 1_000
 
 
 @dataclass
@@ -169,9 +168,13 @@ def write_part(work: Finishing) -> int:
         work.file.unlink()
     for counts in languages.values():
         counts.frequent = Counter(dict(counts.frequent.most_common(_WRITTEN_WORDS)))
-    said = Written(documents, sha256, languages)
+    said = {
+        "documents": documents,
+        "sha256": sha256,
+        "languages": {name: vars(counts) for name, counts in languages.items()},
+    }
     with atomic_file(work.done) as draft:
-        draft.write_text(json.dumps(to_mapping(said), ensure_ascii=False), encoding="utf-8")
+        draft.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
     give_back_memory()
     return documents
 
@@ -207,12 +210,9 @@ def _count_words(
         if counts.counted_characters >= wanted and number % _EVERY:
             continue
         text = texts[row].as_py()[:_WORD_CHARACTERS]
-        spans = split_words(text, language)
+        words = list_words(text.lower(), language)
         counts.counted_characters += len(text)
-        counts.words += len(spans)
+        counts.words += len(words)
         if language in COUNTED:
-            small = text.lower()
-            # A few capitals are longer in lower case; then the spans do not fit.
-            same = small if len(small) == len(text) else text
-            counts.frequent.update([same[start:end] for start, end in spans])
+            counts.frequent.update(words)
     counts.bound()
