@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from filbert.corpus import CorpusSettings, Duplicates, build_corpus, no_rules, open_documents
-from filbert.corpus.build import building
+from filbert.corpus.build import building, crew
 from filbert.corpus.build.parts import MOST_PIECES, cut, without_indexes
 from filbert.errors import DataError, SettingsError
 from filbert.files import Source, list_sources
@@ -102,7 +102,7 @@ def test_parts_are_small_where_there_is_little(tmp_path, megabytes, parts):
 def test_little_is_read_in_this_process(tmp_path, monkeypatch, lines):
     crews = []
 
-    class Crew(building.Crew):
+    class Crew(crew.Crew):
         def __enter__(self):
             crews.append(self.workers)
             return super().__enter__()

@@ -172,9 +172,7 @@ def test_a_text_is_judged_alike_alone_and_among_others(texts):
     texts = [*texts, *((text + text, language) for text, language in texts)]
     for rule in RULES.values():
         alone = replace(OFF, **{name: getattr(DEFAULT, name) for name in rule.settings})
-        together = broken_rules(
-            *(map(list, zip(*texts, strict=True)) if texts else ([], [])), alone
-        )
+        together = broken_rules([text for text, _ in texts], [said for _, said in texts], alone)
         assert together == [broken_rule(text, language, alone) for text, language in texts]
 
 
