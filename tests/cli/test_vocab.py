@@ -117,6 +117,7 @@ def test_a_model_is_extended(
     ("more", "message"),
     [
         (["--size", "100", "--beside", "no-such/model"], "--beside no-such/model: expected"),
+        (["--size", "100", "--beside", "/no/such.txt"], "there is none of that name"),
         (["--size", "100", "--memory", "many"], "--memory: expected a size"),
         (["--size", "100", "--workers", "0"], "--workers: expected 1 or more, got 0"),
         (["--size", "3"], "vocab_size: expected more than 6, got 3"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from filbert.cli.options import add_quiet
 from filbert.cli.output import progress_for, say
 from filbert.cli.sizes import size_of
-from filbert.errors import SettingsError
+from filbert.errors import CheckpointError, SettingsError
 from filbert.progress import Progress
 
 if TYPE_CHECKING:
@@ -174,10 +174,14 @@ def _open(named: str) -> tuple[str, "Tokenizer"]:
         from filbert.checkpoint import find_folder
         from filbert.checkpoint.hub import is_cached
 
-        if not is_cached(named):
+        try:
+            hint = "" if is_cached(named) else f" (filbert fetch {named} brings it)"
+        except CheckpointError:  # no name of a model: a path
+            hint = " of that name"
+        if hint:
             raise SettingsError(
                 f"--beside {named}: expected a folder, a vocab.txt or a model that is in the "
-                f"cache; there is none (filbert fetch {named} brings it)"
+                f"cache; there is none{hint}"
             )
         tokenizer = find_folder(named).tokenizer()
     check_wordpiece(tokenizer)
