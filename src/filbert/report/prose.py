@@ -11,6 +11,8 @@ ROWS_SHOWN = 500
 LONG_FACT = 20
 """Characters from which a fact gets a line of its own instead of a tile."""
 
+_SHORT_WORD = 16  # characters
+
 
 def paragraphs(text: str) -> str:
     """Running text; blank lines part its paragraphs."""
@@ -61,7 +63,10 @@ def table(
         bool(lines) and all(line[at] is None or is_number(line[at]) for line in lines)
         for at in range(len(heads))
     ]
-    marks = [' class="number"' if yes else "" for yes in numeric]
+    marks = [
+        ' class="number"' if yes else ' class="words"' if _of_short_words(lines, at) else ""
+        for at, yes in enumerate(numeric)
+    ]
     top = "".join(
         f'<th scope="col"{mark}>{inline(name)}</th>'
         for name, mark in zip(heads, marks, strict=True)
@@ -83,6 +88,14 @@ def table(
     label = plain(caption) if caption else words["table"]
     whole = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     return f"<figure>{scroller(whole, label)}{figcaption(*notes)}</figure>"
+
+
+def _of_short_words(lines: Sequence[Sequence[Cell]], at: int) -> bool:
+    """Whether a column never needs a cut within a word; paths, addresses and code may."""
+    texts = [text for line in lines if isinstance(text := line[at], str)]
+    return len(texts) == len(lines) and all(
+        len(word) <= _SHORT_WORD for text in texts for word in text.split()
+    )
 
 
 def _table_cell(value: Cell, words: Mapping[str, str]) -> str:

@@ -45,7 +45,9 @@ def write_page(
     chinese = contents.languages.get("zh")
     language = "zh" if chinese is not None and 2 * chinese.tokens > contents.tokens else "en"
     words = PAGE_WORDS[language]
-    page = Report(words["title"].format(name=title), language=language)
+    alone = words["title"].format(name="").strip()  # no "Shards shards"
+    same = title.lower() == alone.lower()
+    page = Report(alone if same else words["title"].format(name=title), language=language)
     page.text(words["lead"])
     if measured.shards < len(contents.shards):
         page.text(

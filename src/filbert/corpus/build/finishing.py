@@ -20,7 +20,7 @@ from filbert.language import list_words
 
 COUNTED = ("en", "zh")
 """The languages whose most frequent words are counted."""
-ALL_COUNTED = 1 << 20
+ALL_COUNTED = 1 << 22
 """Characters of each language, shared out among the parts, of which all words are counted."""
 _EVERY = 32
 _WORD_CHARACTERS = 200_000
