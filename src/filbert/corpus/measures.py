@@ -88,7 +88,8 @@ class Measures:
 
     def _per_text(self, mask: Mask) -> Values:
         """How many characters of each text have something."""
-        return self._per_text_of(np.flatnonzero(mask))
+        counts: Values = np.add.reduceat(mask, self._bounds[:-1], dtype=np.int64)
+        return counts.astype(np.float64)
 
     def _per_text_of(self, places: Places) -> Values:
         """How many of these places, rising, lie in each text."""
@@ -292,8 +293,11 @@ class Measures:
         Of a text of more than a million characters, those in the first million.
         """
         if self.chinese:
-            kinds = self._classes
-            places = np.flatnonzero((kinds == HAN) | (kinds == LETTER))
+            wanted = (self._classes == HAN) | (self._classes == LETTER)
+            for text in np.flatnonzero(self._lengths > _REPETITION_CHARACTERS).tolist():
+                start, end = self._bounds[text : text + 2]
+                wanted[start + _REPETITION_CHARACTERS : end] = False
+            places = np.flatnonzero(wanted)
         else:
             places = self._word_starts
         counts = np.diff(np.searchsorted(places, self._bounds))
