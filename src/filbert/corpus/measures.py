@@ -131,7 +131,7 @@ class Measures:
         signs = self._per_text(self._codes == _NUMBER_SIGN)
         points = self._codes == _POINT
         three = points[2:] & points[1:-1] & points[:-2]
-        for text in np.flatnonzero(self._per_text(three)).tolist():
+        for text in np.flatnonzero(self._per_text_of(np.flatnonzero(three))).tolist():
             signs[text] += self.texts[text].count("...")
         for text in np.flatnonzero(self._per_text(self._codes == _ELLIPSIS)).tolist():
             signs[text] += self.texts[text].count("…") - self.texts[text].count("……")
