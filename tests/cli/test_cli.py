@@ -210,6 +210,8 @@ def test_light_to_import(
         ("show {shards} --max-tokens 1", "max_tokens: expected 3 or more, got 1"),
         ("pretrain quickstar --data {shards} --out r", "did you mean 'quickstart'?"),
         ("pretrain nowhere.toml --data {shards} --out r", "nowhere.toml: cannot be read"),
+        ("pretrain quickstart --data {shards}=0 --out r", "a number above 0, got the weight '0'"),
+        ("pretrain quickstart --data {shards}=nan --out r", "got the weight 'nan'"),
         ("pretrain quickstart --data nowhere --out r", "nowhere: expected a folder of shards"),
         ("pretrain quickstart --data {shards} --out r --set train.peak_rl=1", "peak_lr"),
         ("pretrain quickstart --data {shards} --out r --minutes -1", "train.minutes must be"),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filbert.corpus.rules import RULES, Quality, broken_rule, broken_rules
+from filbert.errors import SettingsError
 from filbert.language import normalise
 
 DEFAULT = Quality()
@@ -250,3 +251,18 @@ def test_wikipedia_and_books_pass(shared_data):
         kept = [broken_rule(text, language, DEFAULT) is None for text in long]
         assert len(kept) > 30
         assert np.mean(kept) > 0.98
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"min_words": -5},
+        {"max_symbols_share": float("nan")},
+        {"max_characters": float("inf")},
+        {"min_words": "x"},
+        {"languages": "en"},
+    ],
+)
+def test_what_is_no_threshold_is_refused(wrong):
+    with pytest.raises(SettingsError, match=f"{next(iter(wrong))}: expected"):
+        replace(DEFAULT, **wrong)

@@ -12,13 +12,14 @@ and a Chinese paragraph of two sentences must pass. No list of unwanted words is
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 import numpy as np
 
 from filbert.corpus.measures import Measures, Values
 from filbert.corpus.word_hashes import MOST_TEXTS, Mask
+from filbert.errors import SettingsError
 
 _MEASURED_APART = ("en", "zh")
 # Their arrays stay in the processor's cache.
@@ -82,6 +83,18 @@ class Quality:
     max_repeated_paragraphs_text: float = 0.2
     max_frequent_share: float = 0.2
     max_repeated_share: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what is no threshold."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "languages":
+                if not isinstance(value, tuple):
+                    raise SettingsError(f"languages: expected several codes, got {value!r}")
+            elif not (isinstance(value, int | float) and 0 <= value < float("inf")):
+                raise SettingsError(
+                    f"{field.name}: expected a number of 0 (off) or more, got {value!r}"
+                )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ _CLOSING = "”’」』）】》〉〕〗)\\]\"'"
 _END = re.compile(rf"\n|(?P<stop>[。！？｡!?．.…]+)(?P<close>[{_CLOSING}]*)")
 _FULL = re.compile("[。！？｡]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_STOPS = frozenset("。！？｡!?")
 _GOES_ON = frozenset("，、；：,;:")
 _IN_ADDRESS = frozenset("=&/%_-#")
 _QUOTES = "\"'"
@@ -61,6 +62,8 @@ def _ends_sentence(text: str, match: re.Match[str], end: int) -> bool:
     if after in _GOES_ON:
         return False
     stop = match["stop"]
+    if end > match.end("stop") and after in _STOPS:
+        return False  # “……！”。 ends with its last mark
     if _FULL.search(stop):
         return True
     closed = end > match.end("stop")

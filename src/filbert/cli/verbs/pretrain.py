@@ -1,6 +1,7 @@
 """filbert pretrain."""
 
 import argparse
+import math
 from pathlib import Path
 
 from filbert.cli.options import add_device, add_quiet, add_set
@@ -60,10 +61,18 @@ def _mixed(asked: list[str]) -> list[tuple[Path, float]]:
         if not sign or Path(text).is_dir():
             mixed.append((Path(text), 1.0))
             continue
-        try:
-            mixed.append((Path(path), float(weight)))
-        except ValueError:
-            raise SettingsError(
-                f"--data {text}: expected SHARDS or SHARDS=WEIGHT, got the weight {weight!r}"
-            ) from None
+        mixed.append((Path(path), _weight(weight, text)))
     return mixed
+
+
+def _weight(weight: str, text: str) -> float:
+    try:
+        number = float(weight)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise SettingsError(
+            f"--data {text}: expected SHARDS or SHARDS=WEIGHT, a number above 0, got the weight "
+            f"{weight!r}"
+        )
+    return number
