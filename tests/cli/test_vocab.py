@@ -69,6 +69,15 @@ def test_a_vocabulary_with_its_report(
     assert "50 documents" in page
 
 
+def test_a_text_that_has_too_few_pieces_says_so(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["vocab", str(corpus), "--size", "90000", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"{Tokenizer.load(out).vocab_size:,} tokens of 90,000 asked for: no more pairs" in said
+
+
 def test_the_same_file_from_two_processes(corpus: Path, tmp_path: Path) -> None:
     for name, more in (("one", []), ("two", ["--workers", "2", "--memory", "1GB"])):
         out = str(tmp_path / name)

@@ -243,27 +243,27 @@ def test_strict_finds_what_was_lost_among_many_remarks(tmp_path, monkeypatch):
     (folder / "a").write_text("".join(title.format(n=n) for n in range(9)) + text, encoding="utf-8")
     (folder / "b").write_text("", encoding="utf-8")
 
+    read_and_stop(monkeypatch, folder, tmp_path / "out")
+    with pytest.raises(DataError, match=r"/b: expected text, got none"):
+        build(folder, tmp_path / "out", strict=True)
+
+
+def read_and_stop(monkeypatch, source, out):
+    """Ctrl-C when all parts are read."""
+
     def stop(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("filbert.corpus.build.building._find_duplicates", stop)
         with pytest.raises(KeyboardInterrupt):
-            build(folder, tmp_path / "out")
-    with pytest.raises(DataError, match=r"/b: expected text, got none"):
-        build(folder, tmp_path / "out", strict=True)
+            build(source, out)
 
 
 def test_strict_looks_at_the_parts_that_were_done_without_it(tmp_path, monkeypatch):
     path = broken_lines(tmp_path)
 
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("filbert.corpus.build.building._find_duplicates", stop)
-        with pytest.raises(KeyboardInterrupt):
-            build(path, tmp_path / "out")
+    read_and_stop(monkeypatch, path, tmp_path / "out")
     with pytest.raises(DataError, match=r"b\.jsonl: line 2 at byte 22: expected"):
         build(path, tmp_path / "out", strict=True)
 
@@ -311,3 +311,8 @@ def test_an_index_of_another_dump_is_said_and_not_used(tmp_path):
     assert (len(report.files), len(documents)) == (1, 60)
     assert "expected an offset" in stream.getvalue()
     assert "read by one worker" in stream.getvalue()
+
+
+def test_a_field_without_a_name_is_refused():
+    with pytest.raises(SettingsError, match="text_field: expected the name of a field"):
+        replace(ALL, text_field="")

@@ -27,6 +27,7 @@ from filbert.corpus.duplicates import (
     proposing,
     sketch,
 )
+from filbert.corpus.duplicates.leaders import Leaders
 from filbert.corpus.duplicates.rows import load
 from filbert.corpus.duplicates.settings import bands_for, least_agreeing
 from filbert.corpus.near import jaccard, shingles_of
@@ -291,7 +292,7 @@ def test_any_parts_and_any_memory_give_what_one_pass_in_order_gives(
     parts = store(folder / "parts", digests, sketches, ends)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proposing, "LARGEST_BUCKET", bucket)
-        patch.setattr("filbert.corpus.duplicates.choosing.MOST_LEADERS", documents)
+        patch.setattr("filbert.corpus.duplicates.leaders.MOST_LEADERS", documents)
         found = find_duplicates(parts, folder / "work", Duplicates(), memory_bytes=memory_bytes)
     went = gone(found, [0, *ends])
     expected = one_after_the_other(digests, sketches, Duplicates())
@@ -418,3 +419,22 @@ def test_threshold_outside(threshold):
 def test_too_little_memory(tmp_path):
     with pytest.raises(SettingsError, match="memory_bytes"):
         find_duplicates([], tmp_path, Duplicates(), memory_bytes=1000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=400), st.integers(0, 200_000))
+def test_leaders_are_the_same_in_memory_and_on_the_disk(tmp_path_factory, asked, memory):
+    plain = {}
+    path = tmp_path_factory.mktemp("leaders") / "scratch"
+    with Leaders(path, memory) as leaders:
+        for document, (number, add) in enumerate(asked):
+            crowd = (1 << 62) + number
+            own = np.full((1, 128), document, np.uint32)
+            numbers, sketches = leaders.of(crowd)
+            assert numbers == plain.get(crowd, [])
+            assert sketches.shape == (len(numbers), 128)
+            assert (sketches == np.array(numbers).reshape(-1, 1)).all()
+            if add:
+                leaders.add(crowd, document, own)
+                plain[crowd] = [*plain.get(crowd, []), document][:64]
+    assert not path.exists()

@@ -1,6 +1,9 @@
 """A corpus of many small row groups, each of which becomes a shard."""
 
 import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,21 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report["sha256"][name] = sha256_of(folder / name)
     (folder / "corpus.json").write_text(json.dumps(report))
     return folder
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a disk of its own, of a size such as 4m; skips where that is not allowed."""
+    disk = tmp_path / "disk"
+
+    def mount(size: str) -> Path:
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+            disk.rmdir()
+            pytest.skip("no right to mount a disk here")
+        return disk
+
+    yield mount
+    if disk.exists():
+        subprocess.run(["umount", "-l", str(disk)], check=True)

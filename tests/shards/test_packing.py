@@ -78,17 +78,21 @@ def test_what_is_packed_comes_back(tmp_path_factory, drawn) -> None:
     assert file.left_out.tolist() == contents.left_out.tolist()
 
 
-def test_more_different_ids_than_two_bytes_can_say(tmp_path) -> None:
-    vocab = 119_547
-    ids = np.random.default_rng(1).permutation(vocab).astype(np.int32)
-    contents = Contents(
+def one_sentence(ids: np.ndarray) -> Contents:
+    """A document of a sentence of these tokens."""
+    return Contents(
         token_ids=ids,
-        sentence_tokens=np.array([vocab]),
+        sentence_tokens=np.array([len(ids)]),
         document_sentences=np.array([1]),
         languages=np.zeros(1, np.uint8),
         left_out=np.zeros(0, np.int64),
     )
-    file, _ = stored(contents, vocab, tmp_path)
+
+
+def test_more_different_ids_than_two_bytes_can_say(tmp_path) -> None:
+    vocab = 119_547
+    ids = np.random.default_rng(1).permutation(vocab).astype(np.int32)
+    file, _ = stored(one_sentence(ids), vocab, tmp_path)
     assert (file.token_ids(0, vocab) == ids).all()
     assert (file.token_ids(50_000, 50_100) == ids[50_000:50_100]).all()
 
@@ -118,14 +122,7 @@ def test_an_exception_is_found_without_a_copy_of_all(tmp_path, odd) -> None:
     """With an odd number of tokens the places do not lie where whole numbers should."""
     vocab, tokens = 119_547, 2_000_000 + odd
     ids = np.random.default_rng(1).integers(0, vocab, tokens).astype(np.int32)
-    contents = Contents(
-        token_ids=ids,
-        sentence_tokens=np.array([tokens]),
-        document_sentences=np.array([1]),
-        languages=np.zeros(1, np.uint8),
-        left_out=np.zeros(0, np.int64),
-    )
-    file, _ = stored(contents, vocab, tmp_path)
+    file, _ = stored(one_sentence(ids), vocab, tmp_path)
     file.token_ids(0, 1)
     tracemalloc.start()
     for start in range(0, tokens, 99_991):

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,19 +63,12 @@ def test_the_digest_tells_max_tokens_apart(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def read_only(folder: Path, tmp_path: Path) -> Iterator[Path]:
+def read_only(folder: Path, mounted: Callable[[str], Path]) -> Path:
     """The folder on a disk that is mounted for reading only."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no right to mount a disk here")
-    try:
-        shutil.copytree(folder, disk / "shards")
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        yield disk / "shards"
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    disk = mounted("4m")
+    shutil.copytree(folder, disk / "shards")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    return disk / "shards"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")

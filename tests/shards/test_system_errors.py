@@ -1,10 +1,9 @@
 """What the system refuses comes as filbert's own error, with the file's name."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,17 +57,19 @@ def test_a_file_without_rights_is_named(folder: Path, name: str) -> None:
         ShardReader(folder, max_tokens=8)
 
 
-def test_an_index_that_cannot_be_read_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "method", "name"),
+    [
+        (Path, "read_bytes", r"shards\.json"),
+        (Path, "is_file", r"shards\.json"),
+        (Tokenizer, "load", "tokenizer"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type, method: str, name: str
 ) -> None:
-    monkeypatch.setattr(Path, "read_bytes", refused)
-    with pytest.raises(DataError, match=r"shards\.json: cannot be read: Permission denied"):
-        ShardReader(folder, max_tokens=8)
-
-
-def test_a_folder_without_rights_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "is_file", refused)
-    with pytest.raises(DataError, match=r"shards\.json: cannot be read: Permission denied"):
+    monkeypatch.setattr(kind, method, refused)
+    with pytest.raises(DataError, match=f"{name}: cannot be read: Permission denied"):
         ShardReader(folder, max_tokens=8)
 
 
@@ -83,14 +84,6 @@ def test_a_shard_that_cannot_be_read_is_named(
         patch.setattr(np, "memmap", refused)
         with pytest.raises(DataError, match=r"shard-00000\.bin: cannot be read: Permission denied"):
             ShardReader(folder, max_tokens=8, verify=False)
-
-
-def test_a_tokenizer_that_cannot_be_read_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Tokenizer, "load", refused)
-    with pytest.raises(DataError, match=r"tokenizer: cannot be read: Permission denied"):
-        ShardReader(folder, max_tokens=8)
 
 
 def test_a_shard_that_vanishes_is_named(folder: Path) -> None:
@@ -146,16 +139,8 @@ def test_a_corpus_that_is_none_is_named(tokenizer: Tokenizer, tmp_path: Path) ->
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no right to mount a disk here")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+def small_disk(mounted: Callable[[str], Path]) -> Path:
+    return mounted("512k")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")

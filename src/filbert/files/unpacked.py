@@ -1,7 +1,7 @@
 """A file → its plain bytes, whatever it was compressed with."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from filbert.files.opening import open_bytes
@@ -53,7 +53,7 @@ class Unpacked(io.BufferedIOBase):
 
     def read1(self, size: int | None = -1, /) -> bytes:
         """What is at hand, at most `size` bytes."""
-        if not self._fill():
+        if not self._ready():
             return b""
         end = len(self._chunk) if size is None or size < 0 else self._at + size
         data = self._chunk[self._at : end]
@@ -91,22 +91,14 @@ class Unpacked(io.BufferedIOBase):
         self._behind = before
         return data
 
-    def _ready(self, parts: list[bytes]) -> bool:
-        """As _fill, but an error waits for the next call where something can be given out."""
-        try:
-            return self._fill()
-        except Exception:
-            if not any(parts):
-                raise
-            return False
+    def _ready(self, parts: Sequence[bytes] = ()) -> bool:
+        """Whether there are bytes at hand, after getting some where there were none.
 
-    def _fill(self) -> bool:
-        """Whether there are bytes at hand, after getting some where there were none."""
+        An error is raised where nothing can be given out before it; else the next call raises it.
+        """
         if self.closed:
             raise ValueError("read from a file that is closed")
-        if self._error is not None and self._at == len(self._chunk):
-            raise self._error
-        while self._at == len(self._chunk):
+        while self._at == len(self._chunk) and self._error is None:
             self._behind += self._at
             self._chunk, self._at = b"", 0
             try:
@@ -115,8 +107,11 @@ class Unpacked(io.BufferedIOBase):
                 return False
             except Exception as error:
                 self._error = error
-                raise
-        return True
+        if self._at < len(self._chunk):
+            return True
+        if self._error is not None and not any(parts):
+            raise self._error
+        return False
 
 
 def open_plain(

@@ -47,8 +47,9 @@ def write_shards(
             in this process and in one go.
         tokenizer: a copy goes with the shards.
         out_dir: the new folder.
-        characters_per_shard: about how much text a shard holds; it ends where a document ends.
-            None: 32 million characters, or an eighth of a small corpus.
+        characters_per_shard: about how much text a shard holds; of a corpus whole row groups, of
+            up to 4 million characters each, of documents whole documents. None: 32 million
+            characters, or an eighth of a small corpus.
         workers: processes; None: as many as there are cores.
         restart: begin anew what was stopped.
         progress: where to report to.

@@ -15,7 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from sys import getsizeof
-from types import TracebackType
 
 import numpy as np
 from tokenizers import normalizers, pre_tokenizers
@@ -85,12 +84,7 @@ class WordCounter:
         """Itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove the temporary folder."""
         self.close()
 

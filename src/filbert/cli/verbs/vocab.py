@@ -140,7 +140,9 @@ def _learn(options: argparse.Namespace, memory_bytes: int, progress: Progress) -
             say(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
         for line in lines(measured):
             say(line)
-        say(f"{options.out}: {tokenizer.vocab_size:,} tokens, {tokenizer.digest[:12]}")
+        fewer = f" of {options.size:,} asked for: no more pairs occur often enough"
+        said = fewer if tokenizer.vocab_size < options.size else ""
+        say(f"{options.out}: {tokenizer.vocab_size:,} tokens{said}, {tokenizer.digest[:12]}")
     return 0
 
 

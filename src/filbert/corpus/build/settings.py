@@ -47,6 +47,8 @@ class CorpusSettings:
             raise SettingsError(
                 f"part_bytes: expected {LEAST_PART_BYTES:,} or more, or 0; got {self.part_bytes:,}"
             )
+        if not self.text_field:
+            raise SettingsError("text_field: expected the name of a field, got an empty one")
         for name in self.languages:
             if not (name.isalpha() and name.islower() and 2 <= len(name) <= 3):
                 raise SettingsError(

@@ -8,18 +8,15 @@ members that stay. A member unlike all of them is compared with no later leader.
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from filbert.corpus.duplicates.leaders import Leaders, Sketch
 from filbert.corpus.duplicates.plan import Plan, Step
 from filbert.corpus.duplicates.proposing import CROWD, pairs_of
 from filbert.corpus.duplicates.rows import Numbers, Rows, load, save
 from filbert.corpus.duplicates.settings import PERMUTATIONS, least_agreeing
 
-MOST_LEADERS = 64
 _CHUNK = 2048
 _LOOP_CHUNK = 1 << 16
-
-Sketch = npt.NDArray[np.uint32]
 
 
 def verify(plan: Plan, step: Step) -> None:
@@ -41,8 +38,9 @@ def verify(plan: Plan, step: Step) -> None:
 
 def choose(plan: Plan, step: Step) -> None:
     """One pass over all that is near, in order; beside each file of pairs one of who goes."""
-    with plan.sketches() as rows:
-        choice = _Choice(plan.documents, rows, least_agreeing(plan.settings.threshold))
+    scratch = step.folder / "leaders.scratch"
+    with plan.sketches() as rows, Leaders(scratch, plan.memory_bytes) as leaders:
+        choice = _Choice(plan.documents, rows, leaders, least_agreeing(plan.settings.threshold))
         for path in plan.files("near"):
             gone = list(choice.go_through(load(path)))
             table = np.array(gone, dtype=np.int64).reshape(-1, 2).T
@@ -53,11 +51,11 @@ def choose(plan: Plan, step: Step) -> None:
 class _Choice:
     """What is known while the documents go by: a bit for each that goes, and the leaders."""
 
-    def __init__(self, documents: int, rows: Rows, least: int):
+    def __init__(self, documents: int, rows: Rows, leaders: Leaders, least: int):
         self._gone = bytearray(documents // 8 + 1)
         self._rows = rows
+        self._leaders = leaders
         self._least = least
-        self._leaders: dict[int, tuple[list[int], Sketch]] = {}
 
     def go_through(self, pairs: Numbers) -> Iterator[tuple[int, int]]:
         """Give each document that goes, with the one that stays for it."""
@@ -89,20 +87,10 @@ class _Choice:
     def _from_crowds(self, document: int, crowds: list[int]) -> int | None:
         own: Sketch = self._rows.take(np.array([document]))
         for crowd in crowds:
-            numbers, sketches = self._leaders.get(crowd, ([], own[:0]))
-            agreeing = (sketches[: len(numbers)] == own).sum(axis=1) >= self._least
+            numbers, sketches = self._leaders.of(crowd)
+            agreeing = (sketches == own).sum(axis=1) >= self._least
             if agreeing.any():
                 return numbers[int(agreeing.argmax())]
         for crowd in crowds:
-            self._lead(crowd, document, own)
+            self._leaders.add(crowd, document, own)
         return None
-
-    def _lead(self, crowd: int, document: int, own: Sketch) -> None:
-        numbers, sketches = self._leaders.get(crowd, ([], own[:0]))
-        if len(numbers) == MOST_LEADERS:
-            return
-        if len(numbers) == len(sketches):  # twice the room
-            sketches = np.concatenate([sketches, np.repeat(own, max(1, len(sketches)), axis=0)])
-        sketches[len(numbers)] = own
-        numbers.append(document)
-        self._leaders[crowd] = numbers, sketches
