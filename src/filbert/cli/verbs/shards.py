@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--characters",
         type=int,
         metavar="N",
-        help="about how much text a shard holds, in whole row groups of the corpus, which have up to "
-        "4 million characters (default 33,554,432, less where there is little)",
+        help="about how much text a shard holds, in whole row groups of the corpus, which have up "
+        "to 4 million characters (default 33,554,432, less where there is little)",
     )
     parser.add_argument(
         "--restart", action="store_true", help="begin anew what was interrupted, do not go on"
