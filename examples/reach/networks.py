@@ -106,15 +106,15 @@ def learn(network: Network, batches: Iterable[Packed], settings: Training) -> li
     network.train()
     losses: list[float] = []
     for packed in batches:
-        loss = network.loss(packed)
+        loss = network.loss(packed).mean()
         optimizer.zero_grad(set_to_none=True)
-        (loss.total / loss.count).backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         spent = (len(losses) + 0.5) / settings.steps
         for group in optimizer.param_groups:
             group["lr"] = settings.peak_lr * rate_of(spent, settings.warmup_fraction)
         optimizer.step()
-        losses.append(float(loss.total.detach()) / loss.count)
+        losses.append(float(loss.detach()))
         if len(losses) == settings.steps:
             break
     network.eval()

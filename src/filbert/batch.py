@@ -28,6 +28,10 @@ class Row:
     tokens_cut     how many tokens of the text did not fit
     shared_tokens  how many of its tokens count to a neighbouring window that has them, too
     prompt_tokens  how many tokens at its start are the prompt's, [CLS] included; 0: no prompt
+    sentence_ends  int32 [sentences], the exclusive end of each sentence among its tokens, rising;
+                   the last is where the final [SEP] stands
+    partner        int32 [tokens], a span of another document, without special tokens, from the
+                   start of a sentence on: what a next-sentence task may put in this row's place
     """
 
     token_ids: NDArray[np.int32]
@@ -38,6 +42,8 @@ class Row:
     tokens_cut: int = 0
     shared_tokens: int = 0
     prompt_tokens: int = 0
+    sentence_ends: NDArray[np.int32] | None = None
+    partner: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a row that no network could read."""

@@ -92,8 +92,9 @@ def test_the_loss_of_tags_leaves_out_tokens_without_a_label(shape: Shape) -> Non
     asked = [place for place, label in enumerate(labels) if label >= 0]
     chances = model(packed)["logits"].log_softmax(-1)
     wanted = -sum(chances[place, labels[place]] for place in asked)
-    assert loss.count == len(asked) == 9
-    assert abs(float((loss.total - wanted).detach())) <= 1e-5
+    term = loss.terms["labels"]
+    assert term.count == len(asked) == 9
+    assert abs(float((term.total - wanted).detach())) <= 1e-5
 
 
 @pytest.mark.parametrize("shape", [TINY, MODERN])
@@ -108,9 +109,10 @@ def test_the_loss_of_spans_is_within_each_sequence(shape: Shape) -> None:
         for part, places in zip(parts, [(1, 4), (0, 0), (8, 8)], strict=True)
         for side, place in enumerate(places)
     )
-    assert loss.count == 3
-    assert abs(float((loss.total - wanted).detach())) <= 1e-5
-    loss.total.backward()
+    term = loss.terms["spans"]
+    assert term.count == 3
+    assert abs(float((term.total - wanted).detach())) <= 1e-5
+    term.total.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.head.parameters())
 
 

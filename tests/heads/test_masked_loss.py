@@ -18,7 +18,9 @@ def loss_and_gradients(
     bias = torch.randn(vocab, requires_grad=True)
     labels = torch.randint(0, vocab, (rows,))
     if walk:
-        loss = masked_loss(inner, weight, bias, labels)
+        loss, right = masked_loss(inner, weight, bias, labels)
+        logits = functional.linear(inner, weight, bias)
+        assert int(right) == int((logits.argmax(dim=1) == labels).sum())
     else:
         logits = functional.linear(inner, weight, bias)
         loss = functional.cross_entropy(logits, labels, reduction="sum")
@@ -49,7 +51,9 @@ def test_no_rows_have_no_loss_and_no_gradient() -> None:
 def test_huge_logits_stay_finite() -> None:
     inner = torch.full((2, 4), 1e4, requires_grad=True)
     weight = torch.eye(4).mul(3).requires_grad_()
-    loss = masked_loss(inner, weight, torch.zeros(4, requires_grad=True), torch.tensor([0, 1]))
+    bias = torch.zeros(4, requires_grad=True)
+    loss, right = masked_loss(inner, weight, bias, torch.tensor([0, 1]))
+    assert float(right) == 2
     loss.backward()
     assert torch.isfinite(loss)
     assert inner.grad is not None

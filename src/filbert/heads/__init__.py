@@ -3,7 +3,7 @@
 from filbert.encoder.encoder import Encoder
 from filbert.heads.classify import ClassifyHead
 from filbert.heads.embed import EmbedHead
-from filbert.heads.head import Head, Loss, Model
+from filbert.heads.head import Head, Loss, Model, Term
 from filbert.heads.pretrain import PretrainHead
 from filbert.heads.span import SpanHead
 from filbert.heads.tag import TagHead
@@ -31,5 +31,6 @@ __all__ = [
     "PretrainHead",
     "SpanHead",
     "TagHead",
+    "Term",
     "build_model",
 ]

@@ -10,7 +10,7 @@ from filbert.encoder.dropout import drop
 from filbert.encoder.encoder import Encoder, initialise
 from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
-from filbert.heads.head import Head, Loss
+from filbert.heads.head import Head, Loss, Term
 from filbert.heads.pooler import dense_and_norm, pool, through
 from filbert.tasks import Classify, Task
 
@@ -52,4 +52,5 @@ class ClassifyHead(Head):
         labels = packed.targets["labels"]
         logits = self(hidden, packed)["logits"]
         total = functional.cross_entropy(logits.float(), labels, reduction="sum")
-        return Loss(total, len(labels))
+        right = (logits.detach().argmax(dim=1) == labels).sum().float()
+        return Loss({"labels": Term(total, len(labels), right)})

@@ -1,6 +1,7 @@
 """The layers on top of the network and their losses, one per task."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +18,36 @@ from filbert.tasks import Run, Task
 
 
 @dataclass(frozen=True)
-class Loss:
-    """A loss as a sum and the number of things summed.
+class Term:
+    """A part of a loss: a sum over targets.
 
-    The loop divides by the count of the whole step, over micro-batches and ranks, so that the
-    result does not depend on how a step is cut.
+    total  of the targets' losses, not divided
+    count  of the targets
+    right  how many of them the network named right, where that is known
     """
 
     total: Float[Tensor, ""]
     count: int
+    right: Float[Tensor, ""] | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as sums, term by term; the loss itself is the sum of the terms' means.
+
+    The loop divides by the counts of the whole step, over micro-batches and ranks, which it knows
+    beforehand from `Task.counts`: so the result does not depend on how a step is cut.
+    """
+
+    terms: Mapping[str, Term]
+
+    def mean(self, counts: Mapping[str, int] | None = None) -> Float[Tensor, ""]:
+        """The loss, with these counts or this batch's own. A term without targets gives 0."""
+        if counts is None:
+            counts = {name: term.count for name, term in self.terms.items()}
+        parts = [term.total / max(1, counts[name]) for name, term in self.terms.items()]
+        first, *others = parts
+        return sum(others, start=first)
 
 
 class Head(nn.Module, ABC):

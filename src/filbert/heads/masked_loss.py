@@ -24,30 +24,38 @@ def masked_loss(
     weight: Float[Tensor, "vocab width"],
     bias: Float[Tensor, " vocab"],
     labels: Int[Tensor, " masked"],
-) -> Float[Tensor, ""]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Cross-entropy of inner · weightᵀ + bias against the labels, summed, in float32.
+
+    And how many of the labels were the likeliest token, without a gradient.
 
     The walk is for CPUs in float32; elsewhere autocast and the device's own kernels do better.
     """
     if inner.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-        total: Tensor = _Walk.apply(inner, weight, bias, labels)  # type: ignore[no-untyped-call]
-        return total
+        walked: tuple[Tensor, Tensor] = _Walk.apply(inner, weight, bias, labels)  # type: ignore[no-untyped-call]
+        return walked
     logits = functional.linear(inner, weight, bias)
-    return functional.cross_entropy(logits.float(), labels, reduction="sum")
+    total = functional.cross_entropy(logits.float(), labels, reduction="sum")
+    return total, (logits.detach().argmax(dim=1) == labels).sum().float()
 
 
 class _Walk(Function):
     @staticmethod
-    def forward(ctx: Any, inner: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
-        total = inner.new_zeros(())
+    def forward(
+        ctx: Any, inner: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        total, right = inner.new_zeros(()), inner.new_zeros(())
         gradients = torch.empty_like(inner), torch.empty_like(weight), torch.empty_like(bias)
         if len(inner) == 0:
             gradients = inner.clone(), torch.zeros_like(weight), torch.zeros_like(bias)
         for start in range(0, len(inner), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            total += _walk_rows(inner[rows], weight, bias, labels[rows], gradients, start)
+            loss, named = _walk_rows(inner[rows], weight, bias, labels[rows], gradients, start)
+            total += loss
+            right += named
         ctx.save_for_backward(*gradients)
-        return total
+        ctx.mark_non_differentiable(right)
+        return total, right
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
@@ -65,18 +73,23 @@ def _walk_rows(
     labels: Tensor,
     gradients: tuple[Tensor, Tensor, Tensor],
     start: int,
-) -> Tensor:
-    """The summed loss of some rows; their gradients are written, or added from row `start` on."""
+) -> tuple[Tensor, Tensor]:
+    """Some rows' summed loss, and how many were right; their gradients are written.
+
+    From row `start` on they are added.
+    """
     parts = [slice(at, at + VOCAB_AT_ONCE) for at in range(0, len(weight), VOCAB_AT_ONCE)]
     blocks = [torch.addmm(bias[part], inner, weight[part].t()) for part in parts]
     log_sums = torch.stack([block.logsumexp(dim=1) for block in blocks]).logsumexp(dim=0)
-    total = inner.new_zeros(())
+    highest = torch.stack([block.amax(dim=1) for block in blocks]).amax(dim=0)
+    total, named = inner.new_zeros(()), inner.new_zeros(())
     inner_grad, weight_grad, bias_grad = gradients
     inner_grad = inner_grad[start : start + ROWS_AT_ONCE].zero_()
     for number, part in enumerate(parts):
-        block, blocks[number] = blocks[number].sub_(log_sums[:, None]), inner
         here = ((labels >= part.start) & (labels < part.stop)).nonzero()[:, 0]
         right = labels[here] - part.start
+        named += (blocks[number][here, right] == highest[here]).sum()
+        block, blocks[number] = blocks[number].sub_(log_sums[:, None]), inner
         total -= block[here, right].sum()
         # d loss / d logits = softmax - one-hot
         block.exp_()[here, right] -= 1
@@ -85,4 +98,4 @@ def _walk_rows(
         torch.addmm(weight_grad[part], block.t(), inner, beta=int(start > 0), out=weight_grad[part])
         summed = block.sum(dim=0)
         bias_grad[part] = bias_grad[part] + summed if start else summed
-    return total
+    return total, named

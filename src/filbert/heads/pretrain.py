@@ -10,7 +10,7 @@ from torch.nn import functional
 from filbert.encoder.encoder import Encoder, initialise
 from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
-from filbert.heads.head import Head, Loss
+from filbert.heads.head import Head, Loss, Term
 from filbert.heads.masked_loss import masked_loss
 from filbert.tasks import Task
 
@@ -52,7 +52,8 @@ class PretrainHead(Head):
         """Cross-entropy of the hidden tokens, summed; the logits are never all there."""
         labels = packed.targets["labels"]
         inner = self._inner(hidden, packed)
-        return Loss(masked_loss(inner, self._tied[0].weight, self.bias, labels), len(labels))
+        total, right = masked_loss(inner, self._tied[0].weight, self.bias, labels)
+        return Loss({"masked": Term(total, len(labels), right)})
 
     def _inner(self, hidden: Tensor, packed: PackedTensors) -> Float[Tensor, "masked width"]:
         places = hidden.index_select(0, packed.targets["positions"])

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from filbert.encoder.encoder import Encoder, initialise
 from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
-from filbert.heads.head import Head, Loss
+from filbert.heads.head import Head, Loss, Term
 from filbert.heads.pooler import of_each_token, through
 from filbert.tasks import Task
 
@@ -51,4 +51,4 @@ class SpanHead(Head):
         # Only for the softmax: a place that is not there has no chance.
         padded = pad_sequence(list(parts), batch_first=True, padding_value=float("-inf"))
         total = functional.cross_entropy(padded, spans, reduction="sum") / 2
-        return Loss(total, len(spans))
+        return Loss({"spans": Term(total, len(spans))})

@@ -12,7 +12,7 @@ from filbert.encoder.encoder import Encoder, initialise
 from filbert.encoder.shape import Shape
 from filbert.encoder.tensors import PackedTensors
 from filbert.errors import SettingsError
-from filbert.heads.head import Head, Loss
+from filbert.heads.head import Head, Loss, Term
 from filbert.heads.pooler import of_each_token, through
 from filbert.tasks import Task
 
@@ -55,4 +55,4 @@ class TagHead(Head):
         labels = packed.targets["labels"]
         logits = self(hidden, packed)["logits"].float()
         total = functional.cross_entropy(logits, labels, ignore_index=NO_LABEL, reduction="sum")
-        return Loss(total, int((labels != NO_LABEL).sum()))
+        return Loss({"labels": Term(total, int((labels != NO_LABEL).sum()))})

@@ -93,6 +93,10 @@ class Pretrain(Task):
             {"positions": chosen.astype(np.int32), "labels": labels},
         )
 
+    def counts(self, packed: Packed) -> dict[str, int]:
+        """The hidden tokens."""
+        return {"masked": len(packed.targets["labels"])}
+
     def scored_batch(self, rows: Sequence[Row], seed: int) -> Packed:
         """Hide the paper's fraction, the same tokens every time."""
         scored = dataclasses.replace(self, mask_fraction=self.scored_mask_fraction)

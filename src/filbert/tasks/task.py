@@ -123,6 +123,17 @@ class Task(ABC):
         """Rows packed to be scored; the same every time."""
         return self.batch(rows, seed, 0)
 
+    def at(self, spent: float) -> Self:
+        """The task as it is when this part of the training's budget is spent, 0 to 1.
+
+        Most tasks never change; a schedule of the masking rate is one that does.
+        """
+        return self
+
+    def counts(self, packed: Packed) -> dict[str, int]:
+        """How many targets each term of the head's loss has in a batch, by the term's name."""
+        return {"labels": len(packed.ends)}
+
     @abstractmethod
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
         """What the head gave → one answer a sequence."""

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -160,33 +161,34 @@ def _step(
     model.train()
     torch.manual_seed(settings.seed * 1_000_003 + state.step)
     micro_tokens = settings.micro_tokens or settings.batch_tokens
-    total, count = 0.0, 0
+    packs = [
+        job.task.batch([rows[i] for i in indices], settings.seed, state.read.epoch)
+        for indices in batches_by_tokens([len(row) for row in rows], micro_tokens)
+    ]
+    counts: Counter[str] = Counter()
+    for packed in packs:
+        counts.update(job.task.counts(packed))
+    mean = 0.0
     optimizer.zero_grad(set_to_none=True)
-    for indices in batches_by_tokens([len(row) for row in rows], micro_tokens):
-        packed = job.task.batch([rows[i] for i in indices], settings.seed, state.read.epoch)
+    for packed in packs:
         with device.autocast(settings.precision):
-            loss = model.loss(to_tensors(packed, model.encoder.shape, device.name))
-        loss.total.backward()
-        total += float(loss.total.detach())
-        count += loss.count
-    mean = total / max(count, 1)
+            loss = model.loss(to_tensors(packed, model.encoder.shape, device.name)).mean(counts)
+        loss.backward()
+        mean += float(loss.detach())
     if not math.isfinite(mean):
         raise FilbertError(
             f"step {state.step + 1}: the loss is {mean}; what was saved is still whole: "
             f"try a smaller train.peak_lr than {settings.peak_lr}"
         )
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    # The losses were summed: one multiplication turns the sum into the mean and clips it.
-    norm = float(torch.nn.utils.get_total_norm(gradients)) / max(count, 1)
+    norm = float(torch.nn.utils.get_total_norm(gradients))
     if not math.isfinite(norm):
         raise FilbertError(
             f"step {state.step + 1}: the gradient's norm is {norm}; nothing was changed: "
             f"try a smaller train.peak_lr than {settings.peak_lr}"
         )
-    scale = 1.0 / max(count, 1)
     if settings.clip_norm and norm > settings.clip_norm:
-        scale *= settings.clip_norm / norm
-    torch._foreach_mul_(gradients, scale)
+        torch._foreach_mul_(gradients, settings.clip_norm / norm)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
