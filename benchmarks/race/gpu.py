@@ -9,6 +9,25 @@ from filbert.encoder import Shape
 from race.rounds import Measured
 
 _SQUARE = {"cuda": 8192, "cpu": 512}
+DATA_SHEETS = {
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989.4e12,
+    "H200": 989.4e12,
+    "B200": 2250e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "L4": 121e12,
+}
+"""Dense bfloat16 operations a second as the maker states them; the first name that fits counts."""
+
+
+def data_sheet(device: str) -> tuple[str, float] | None:
+    """(the card, its bfloat16 roof by the data sheet); None where it is not known."""
+    if device == "cpu":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next(((known, roof) for known, roof in DATA_SHEETS.items() if known in name), None)
 
 
 def describe_gpu(device: str) -> str:

@@ -101,7 +101,7 @@ def _lstm_weights(width: int, hidden: int) -> int:
 def learn(network: Network, batches: Iterable[Packed], settings: Training) -> list[float]:
     """`settings.steps` steps of AdamW with a linear schedule; the mean loss of each."""
     assert settings.steps is not None
-    optimizer = OPTIMIZERS["adamw"](network, settings)
+    (optimizer,) = OPTIMIZERS["adamw"](network, settings)
     rate_of = SCHEDULES["linear"]
     network.train()
     losses: list[float] = []
@@ -112,7 +112,7 @@ def learn(network: Network, batches: Iterable[Packed], settings: Training) -> li
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         spent = (len(losses) + 0.5) / settings.steps
         for group in optimizer.param_groups:
-            group["lr"] = settings.peak_lr * rate_of(spent, settings.warmup_fraction)
+            group["lr"] = group["peak_lr"] * rate_of(spent, settings)
         optimizer.step()
         losses.append(float(loss.detach()))
         if len(losses) == settings.steps:

@@ -30,8 +30,11 @@ class Row:
     prompt_tokens  how many tokens at its start are the prompt's, [CLS] included; 0: no prompt
     sentence_ends  int32 [sentences], the exclusive end of each sentence among its tokens, rising;
                    the last is where the final [SEP] stands
+    epoch          of its own source, where that is not the stream's: a small one of a mixture is
+                   read several times in one epoch of the whole
     partner        int32 [tokens], a span of another document, without special tokens, from the
                    start of a sentence on: what a next-sentence task may put in this row's place
+    partner_ends   int32 [sentences], the exclusive end of each sentence of the partner, rising
     """
 
     token_ids: NDArray[np.int32]
@@ -44,6 +47,8 @@ class Row:
     prompt_tokens: int = 0
     sentence_ends: NDArray[np.int32] | None = None
     partner: NDArray[np.int32] | None = None
+    epoch: int | None = None
+    partner_ends: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a row that no network could read."""

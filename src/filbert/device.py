@@ -41,6 +41,13 @@ class Device:
         return f"{self.name} ({self.threads} threads)" if self.kind == "cpu" else self.name
 
 
+def gpus_here() -> int:
+    """How many CUDA devices this machine has."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def pick_device(name: str = "auto") -> Device:
     """The device called `name`: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
 

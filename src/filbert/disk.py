@@ -5,6 +5,7 @@ at most a `.tmp-…` neighbour, which the next writer of the same goal removes.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -28,17 +29,26 @@ def sha256_of(path: Path) -> str:
 
 def flush(path: Path) -> None:
     """Make the disk hold what was written (fsync), for a file or for a folder's list of names."""
-    if path.is_dir() and os.name == "nt":
+    folder = path.is_dir()
+    if folder and os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some network disks know no fsync of a folder; there nothing more can be done.
+        if not folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 
 
-def _cannot_write(goal: Path, error: OSError) -> Exception:
+def _cannot_write(goal: Path, error: OSError, renamed: bool) -> Exception:
     """What to say of a system's error; one about another file is that file's own."""
+    if renamed:
+        return FilbertError(
+            f"{goal} was written, but the disk did not confirm it: {error.strerror or error}"
+        )
     named = error.filename
     if (
         named is not None
@@ -73,14 +83,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     goal = _goal_of(path)
     draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
+    renamed = False
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         flush(draft)
         draft.replace(goal)
+        renamed = True
         flush(goal.parent)
     except OSError as error:
-        said = _cannot_write(goal, error)
+        said = _cannot_write(goal, error, renamed)
         if said is error:
             raise
         raise said from error
@@ -101,7 +113,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     if goal.parent.is_dir():
         remove_drafts(goal)
     check_free(goal, replace)
-    made = False
+    made = renamed = False
     draft = goal.with_name(f".tmp-{os.getpid()}-{goal.name}")
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -113,13 +125,15 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             flush(file)
         flush(draft)
         check_free(goal, replace)  # again: someone else may have put something there meanwhile
-        if goal.exists():
-            _swap(draft, goal)
-        else:
-            draft.rename(goal)
-        flush(goal.parent)
+        old = _put(draft, goal)
+        renamed = True
+        try:
+            flush(goal.parent)
+        finally:
+            if old:
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        said = _cannot_write(goal, error)
+        said = _cannot_write(goal, error, renamed)
         if said is error:
             raise
         raise said from error
@@ -135,8 +149,11 @@ def check_free(goal: Path, replace: bool = False) -> None:
         raise SettingsError(f"{goal} is there already; name another place, or remove it first")
 
 
-def _swap(draft: Path, goal: Path) -> None:
-    """Put draft in goal's place; the old folder goes last."""
+def _put(draft: Path, goal: Path) -> Path | None:
+    """Rename a draft to its goal; returns where a folder that was there waits to be removed."""
+    if not goal.exists():
+        draft.rename(goal)
+        return None
     old = goal.with_name(f".tmp-old-{os.getpid()}-{goal.name}")
     goal.rename(old)
     try:
@@ -144,7 +161,17 @@ def _swap(draft: Path, goal: Path) -> None:
     except OSError:
         old.rename(goal)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    return old
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder at once: whoever looks, even after a kill, finds it whole or not at all.
+
+    What a kill leaves of it is a draft like any other.
+    """
+    draft = folder.with_name(f".tmp-{os.getpid()}-{folder.name}")
+    folder.rename(draft)
+    shutil.rmtree(draft, ignore_errors=True)
 
 
 def remove_drafts(goal: Path) -> None:
@@ -153,16 +180,28 @@ def remove_drafts(goal: Path) -> None:
     A writer that was killed between its two renames has left the old folder aside and nothing in
     its place: that one comes back.
     """
-    pattern = re.compile(rf"\.tmp-(old-)?(\d+)-{re.escape(goal.name)}")
-    for draft in sorted(goal.parent.iterdir()):
+    _remove_drafts(goal.parent, re.escape(goal.name), alone=False)
+
+
+def remove_all_drafts(folder: Path, *, alone: bool) -> None:
+    """The same for all goals in a folder. alone: nobody else can be writing there (a lock says so).
+
+    Then drafts go whose writer's number another process has by now, too.
+    """
+    _remove_drafts(folder, ".+", alone)
+
+
+def _remove_drafts(folder: Path, name: str, alone: bool) -> None:
+    pattern = re.compile(rf"\.tmp-(old-)?(\d+)-({name})")
+    for draft in sorted(folder.iterdir()):
         match = pattern.fullmatch(draft.name)
         if not match or draft in _LIVE:
             continue
-        if int(match[2]) != os.getpid() and _alive(int(match[2])):
+        if not alone and int(match[2]) != os.getpid() and _alive(int(match[2])):
             continue
-        if match[1] and not goal.exists():
-            draft.rename(goal)
-        elif draft.is_dir():
+        if match[1] and not (folder / match[3]).exists():
+            draft.rename(folder / match[3])
+        elif draft.is_dir() and not draft.is_symlink():
             shutil.rmtree(draft, ignore_errors=True)
         else:
             draft.unlink(missing_ok=True)
@@ -192,7 +231,7 @@ def locked(folder: Path, goal: Path) -> Iterator[None]:
     """
     with (folder / LOCK).open("a+b") as lock:
         try:
-            _lock(lock.fileno())
+            lock_file(lock.fileno())
             if not os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):
                 raise BlockingIOError  # the other has just ended, and removed what we hold
         except (BlockingIOError, PermissionError, FileNotFoundError) as error:
@@ -203,17 +242,22 @@ def locked(folder: Path, goal: Path) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int) -> None:
+def lock_file(descriptor: int) -> bool:
+    """Lock an open file until it is closed; False where the system knows no such locks.
+
+    Raises BlockingIOError or PermissionError where another process holds it.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
-        return
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         raise
     except OSError:
-        return
+        return False
+    return True
 
 
 def keep_only(folder: Path, names: Collection[str]) -> None:

@@ -294,3 +294,34 @@ def test_long_names_stay_one_row(tmp_path: Path) -> None:
     assert "✓ true" in text
     assert f"<bdi>{'n' * 119}…</bdi>" in text
     assert len(text) < 40_000
+
+
+def test_upright_marks_stand_in_both_drawings_and_in_the_key(tmp_path: Path) -> None:
+    report = Report("t")
+    marks = {"dropped": [3, 3, 5], "back": [4], "more": []}
+    with pytest.raises(DataError, match="at most 2 kinds of marks, got 3"):
+        report.lines({"loss": ([1, 9], [2, 1])}, marks=marks)
+    del marks["more"]
+    report.lines({"loss": ([1, 9], [2, 1])}, marks=marks)
+    text = page(report, tmp_path)
+    assert text.count("dropped") == text.count("back<") == 1
+    # Two places of one kind and one of the other, in two drawings; and one line in each key.
+    assert text.count('stroke-dasharray="1.5,3"') == 4
+    assert text.count('stroke-dasharray="6,3"') == 2
+
+
+def test_marks_beyond_the_curve_widen_the_axis(tmp_path: Path) -> None:
+    report = Report("t")
+    report.lines({"loss": ([1, 2], [2, 1])}, marks={"dropped": [4000]})
+    assert ">4,000</text>" in page(report, tmp_path)
+
+
+def test_what_jumps_on_purpose_is_not_smoothed(tmp_path: Path) -> None:
+    steps = range(200)
+    values = [step // 100 for step in steps]
+    for smooth in (True, False):
+        report = Report("t")
+        report.lines({"batch": (steps, values)}, smooth=smooth)
+        text = page(report, tmp_path)
+        assert ("running mean" in text) == smooth
+        assert ('opacity="0.3"' in text) == smooth

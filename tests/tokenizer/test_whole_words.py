@@ -81,6 +81,22 @@ def test_a_row_may_begin_within_a_word(tokenizer: Tokenizer) -> None:
     assert whole_words_of_ids(tokenizer, []).tolist() == []
 
 
+def test_no_word_goes_on_from_one_sequence_to_the_next(tokenizer: Tokenizer) -> None:
+    """Sequences that lie end to end, special tokens between them or not."""
+    pieces = ["机", "learn", "##ing", "机", "器", "学", "习", "##s"]
+    ids = [tokenizer.id(piece) for piece in pieces]
+    assert whole_words_of_ids(tokenizer, ids).tolist() == [0, 1, 1, 2, 2, 3, 3, 3]
+    ends = np.array([2, 4, 6, 6, 8])
+    assert whole_words_of_ids(tokenizer, ids, ends).tolist() == [0, 1, 2, 3, 4, 4, 5, 5]
+
+
+def test_a_character_that_is_no_letter_yet_is_alone() -> None:
+    """U+FAFF has no meaning: no segmenter says that a word begins there."""
+    tokenizer = Tokenizer([*VOCAB, "\ufaff"])
+    ids = [tokenizer.id(token) for token in ["a", "\ufaff", "[SEP]", "\ufaff", "b"]]
+    assert whole_words_of_ids(tokenizer, ids).tolist() == [0, 1, -1, 2, 3]
+
+
 def test_real_text_by_both_ways(shared_data: Path) -> None:
     tokenizer = Tokenizer(
         (shared_data / "ckpt/vocab-bert-base-chinese.txt").read_text("utf-8").split("\n")[:-1]

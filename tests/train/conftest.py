@@ -53,6 +53,12 @@ def plan() -> Plan:
                 "dropout_fraction": 0.1,
             },
             "task": {"max_tokens": 64},
-            "train": {"steps": 12, "batch_tokens": 512, "peak_lr": 3e-3, "save_every_seconds": 1e9},
+            "train": {
+                "steps": 12,
+                "batch_tokens": 512,
+                "peak_lr": 3e-3,
+                "precision": "fp32",
+                "save_every_seconds": 1e9,
+            },
         }
     )

@@ -6,22 +6,25 @@ Vocabulary Transfer", do for a whole vocabulary). Everything else stays bit by b
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from filbert.checkpoint.converting import carry, own_config, values_as
 from filbert.checkpoint.find import find_folder
-from filbert.checkpoint.folder import Folder
+from filbert.checkpoint.folder import TOKENIZERS, Folder
 from filbert.checkpoint.json_files import write_json
 from filbert.checkpoint.model import Opened, open_tensors, stored_as
 from filbert.checkpoint.rename import AXES
 from filbert.checkpoint.save import copy_file, draft_of, write_checksums
 from filbert.checkpoint.stored import read_floats
 from filbert.checkpoint.tensors import encode, stream_tensors
+from filbert.errors import SettingsError
 from filbert.tokenizer.extension import with_words
+from filbert.tokenizer.rules import CONTINUING, UNUSED
 from filbert.tokenizer.tokenizer import Tokenizer
 
 OUTDATED = ("train.json", "scores.json", "optimizer")
@@ -101,6 +104,74 @@ def extend(model: Folder | Path | str, dst: Path | str, words: Sequence[str]) ->
         )
         write_checksums(draft)
     return Extended(Folder(dst), old.vocab_size, rows, tuple(left_out))
+
+
+def new_rows_of(model: Folder, tokenizer: Tokenizer) -> dict[int, NDArray[np.int32]]:
+    """The tokens that are new to a model, by id, each with the ids of its pieces until now.
+
+    New are the tokens behind the model's own vocabulary, and words in what was an unused slot there
+    (`[unused7]`). All others must stand where they stood.
+
+    Raises SettingsError naming the first token that does not: ids would mean other words.
+    """
+    if not any((model.home / name).is_file() for name in TOKENIZERS):
+        return _none_new(model, tokenizer)
+    own = model.tokenizer()
+    if own.digest == tokenizer.digest:
+        return {}
+    old, new = own.tokens(range(own.vocab_size)), tokenizer.tokens(range(tokenizer.vocab_size))
+    given = {number for number, (a, b) in enumerate(zip(old, new, strict=False)) if a != b}
+    wrong = next((n for n in sorted(given) if not old[n].startswith(UNUSED)), None)
+    if wrong is not None:
+        raise SettingsError(
+            f"{model}: token {wrong} is {old[wrong]!r:.60} there, in the other tokenizer it is "
+            f"{new[wrong]!r:.60}; expected the same tokens, and new ones behind them: make the "
+            "shards with that model's tokenizer, or with one that `filbert vocab --extend` made"
+        )
+    fresh = [*sorted(given), *range(len(old), len(new))]
+    return dict(zip(fresh, _pieces(fresh, new, own, tokenizer), strict=True))
+
+
+def _none_new(model: Folder, tokenizer: Tokenizer) -> dict[int, NDArray[np.int32]]:
+    """Without a tokenizer nothing can be compared but the numbers of tokens."""
+    rows = model.shape().vocab
+    if tokenizer.vocab_size > rows:
+        raise SettingsError(
+            f"{model} has {rows:,} tokens, the other tokenizer {tokenizer.vocab_size:,}: expected "
+            "the model's own tokenizer beside it, to know the new words' pieces"
+        )
+    return {}
+
+
+def _pieces(
+    fresh: Sequence[int], tokens: Sequence[str], old: Tokenizer, new: Tokenizer
+) -> list[NDArray[np.int32]]:
+    """What new tokens were cut into until now; [UNK] where one could not be spelt."""
+    texts = [
+        tokens[number] if new.is_wordpiece else new.decode([number], skip_specials=False)
+        for number in fresh
+    ]
+    pieces = old.ids_batch(texts)
+    if old.is_wordpiece:
+        known = {token: at for at, token in enumerate(old.tokens(range(old.vocab_size)))}
+        for place, text in enumerate(texts):
+            if text.startswith(CONTINUING):
+                pieces[place] = _continued(text.removeprefix(CONTINUING), known)
+    unknown = np.array([old.special_ids.unk], np.int32)
+    return [ids if ids.size else unknown for ids in pieces]
+
+
+def _continued(letters: str, known: Mapping[str, int]) -> NDArray[np.int32]:
+    """The longest continuation pieces that spell some letters; none if they cannot."""
+    found: list[int] = []
+    while letters:
+        ends = (end for end in range(len(letters), 0, -1) if CONTINUING + letters[:end] in known)
+        end = next(ends, 0)
+        if not end:
+            return np.zeros(0, np.int32)
+        found.append(known[CONTINUING + letters[:end]])
+        letters = letters[end:]
+    return np.array(found, np.int32)
 
 
 def _by_token(opened: Opened) -> frozenset[str]:

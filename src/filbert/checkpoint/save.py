@@ -13,7 +13,7 @@ import numpy as np
 
 from filbert.checkpoint.card import Card, write_card
 from filbert.checkpoint.config import config_of, family_for
-from filbert.checkpoint.families import KIND_OF
+from filbert.checkpoint.families import KIND_OF, kind_of_task
 from filbert.checkpoint.folder import CHECKSUMS, Folder
 from filbert.checkpoint.json_files import inside, write_bytes, write_json, write_ours
 from filbert.checkpoint.rename import to_theirs
@@ -62,12 +62,17 @@ def save(
     """
     path = Path(path)
     check_start(path, shape, tokenizer, replace)
-    kind = KIND_OF.get(task.name)
+    kind = kind_of_task(task)
     if kind is None:
         raise CheckpointError(
             f"{path}: the task {task.name!r} has no form on disk; known: {', '.join(KIND_OF)}"
         )
     row = family_for(shape, str(path), family)
+    if kind not in row.kinds:
+        raise CheckpointError(
+            f"{path}: a {row.model_type} has no form on disk for {row.class_of(kind)}: "
+            f"it has {', '.join(row.classes)}"
+        )
     labels = tuple(getattr(task, "labels", ()))
     tensors = to_theirs(model_tensors, shape, row, kind, len(labels), str(path))
     config = config_of(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from filbert.checkpoint.families import KIND_OF, Family
+from filbert.checkpoint.families import Family, Kind, kind_of_task
 from filbert.checkpoint.folder import Folder
 from filbert.checkpoint.rename import Match, match
 from filbert.checkpoint.stored import Stored, check_copies, read_joined, stored_tensors
@@ -57,7 +57,7 @@ def load(
     stored, family = stored_tensors(folder), folder.family()
     required: tuple[str, ...] = ()
     if own is not None and (task is None or own == task):
-        required = family.kinds[KIND_OF[own.name]].parts
+        required = _kind(family, own, folder).parts
     matched = match(
         {name: tensor.sizes for name, tensor in stored.items()},
         shape,
@@ -70,6 +70,17 @@ def load(
     wanted = task or own
     assert wanted is not None
     return _build(folder, shape, wanted, own, stored, matched, family).to(device).eval()
+
+
+def _kind(family: Family, task: Task, folder: Folder) -> Kind:
+    """What a task's model has in a family. Raises CheckpointError where there is no such kind."""
+    name = kind_of_task(task) or "encoder"
+    if name not in family.kinds:
+        raise CheckpointError(
+            f"{folder}: a {family.model_type} has no form on disk for {family.class_of(name)}: "
+            f"it has {', '.join(family.classes)}"
+        )
+    return family.kinds[name]
 
 
 def _own_task(folder: Folder) -> Task | None:
@@ -104,7 +115,7 @@ def _build(
     with undrawn():
         encoder = Encoder(shape)
     model = build_model(encoder, task)
-    row = family.kinds[KIND_OF[task.name]]
+    row = _kind(family, task, folder)
     found = matched.of((*row.parts, *row.optional))
     if isinstance(model.head, EmbedHead) and "head.pooler.weight" in found:
         with undrawn():

@@ -20,6 +20,8 @@ VERBS = {
     "show": "look at shards: documents, or what pre-training would see",
     "pretrain": "shards → a pre-trained model",
     "finetune": "examples and a model → a model that does a task",
+    "reproduce": "a run made once more from what its folder says, and compared to the bit",
+    "compare": "runs beside each other: scores, settings that differ, curves",
     "evaluate": "scores of models on labelled data",
     "predict": "a model's answers for a file, or for standard input",
     "fill-mask": "the likeliest words for each [MASK] of a text",

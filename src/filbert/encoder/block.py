@@ -58,9 +58,22 @@ class Block(nn.Module):
 
         turns: for queries and keys, where positions are rotary.
         """
-        before = None if self.norm_after else self.attention_norm
-        qkv = self._qkv(hidden if before is None else before(hidden), turns)
+        qkv = self.begin(hidden, turns)
         attended = attend(qkv, packed, attention_dropout_fraction, self.window).flatten(1)
+        return self.finish(hidden, attended, dropout_fraction)
+
+    def begin(self, hidden: Float[Tensor, "tokens width"], turns: Rotation | None) -> QKV:
+        """What comes before attention: queries, keys and values."""
+        before = None if self.norm_after else self.attention_norm
+        return self._qkv(hidden if before is None else before(hidden), turns)
+
+    def finish(
+        self,
+        hidden: Float[Tensor, "tokens width"],
+        attended: Float[Tensor, "tokens width"],
+        dropout_fraction: float,
+    ) -> Float[Tensor, "tokens width"]:
+        """What comes after attention, of the layer's input and what its tokens saw."""
         hidden = hidden + drop(self.out(attended), dropout_fraction)
         if self.norm_after:
             assert self.attention_norm is not None

@@ -24,7 +24,7 @@ def drop(
     """
     if dropout_fraction <= 0:
         return values
-    if values.device.type != "cpu":
+    if values.device.type != "cpu" or torch.compiler.is_compiling():
         return functional.dropout(values, dropout_fraction)
     dropped: Tensor = _Drop.apply(values, dropout_fraction)  # type: ignore[no-untyped-call]
     return dropped

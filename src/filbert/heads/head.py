@@ -104,6 +104,23 @@ class Model(nn.Module):
         """The loss of a batch that carries targets."""
         return self.head.loss(self.encoder(packed), packed, peers)
 
+    def step_loss(
+        self, packed: PackedTensors, counts: Mapping[str, int]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "terms 2"]]:
+        """A batch's part of a step's loss, and the sums of each term, without gradients.
+
+        counts: the targets of the whole step by term (see Loss). The sums stand in the order of the
+        terms' sorted names: the total, and how many targets were right (NaN: it is not known).
+        """
+        loss = self.loss(packed)
+        unknown = torch.full((), torch.nan, device=packed.token_ids.device)
+        terms = [loss.terms[name] for name in sorted(counts)]
+        sums = [
+            torch.stack((t.total.detach().float(), unknown if t.right is None else t.right))
+            for t in terms
+        ]
+        return loss.mean(counts), torch.stack(sums)
+
     def set_dropout(
         self, dropout_fraction: float | None, attention_dropout_fraction: float = 0.0
     ) -> None:

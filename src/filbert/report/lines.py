@@ -1,7 +1,7 @@
 """Curves of several series, drawn by altair to static SVG: once wide, once for a phone."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,11 @@ from filbert.report.prose import figcaption, figure_title
 from filbert.report.svg import rebuild
 
 Series = Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
+Marks = Mapping[str, npt.ArrayLike]
 SERIES_SHOWN = 12
+MARKS_DRAWN = 100
+MARKS = (("var(--ink)", [1.5, 3.0]), ("var(--quiet)", [6.0, 3.0]))
+"""Colour and dashes of upright lines."""
 COLOURS = 6
 DASHES = ([1, 0], [7, 3], [2, 2.5], [9, 3, 2, 3], [4, 2], [12, 4])
 POINTS_DRAWN = 600
@@ -35,7 +39,16 @@ class _Curve:
     lost: int
 
 
-def lines(series: Series, x: str, y: str, title: str, words: Mapping[str, str]) -> str:
+def lines(
+    series: Series,
+    x: str,
+    y: str,
+    title: str,
+    words: Mapping[str, str],
+    *,
+    marks: Marks | None = None,
+    smooth: bool = True,
+) -> str:
     """Curves over a common x axis.
 
     Values that are not finite leave a gap and are counted in the caption. No text of the caller
@@ -47,6 +60,8 @@ def lines(series: Series, x: str, y: str, title: str, words: Mapping[str, str]) 
         y: what the y axis shows.
         title: the name above the figure.
         words: the page's own words.
+        marks: name → places on the x axis [places], each an upright line; at most two names.
+        smooth: whether long series get a running mean; not for what jumps on purpose.
 
     Returns:
         HTML with the drawing in two sizes, of which the page shows one.
@@ -59,11 +74,12 @@ def lines(series: Series, x: str, y: str, title: str, words: Mapping[str, str]) 
         _curve(name, pair, index) for index, (name, pair) in enumerate(_checked(series).items())
     ]
     drawable = [curve for curve in curves if np.isfinite(curve.ys).any()]
+    places = _places(marks or {})
     lost = sum(curve.lost for curve in curves)
     notes = [words["not_drawn"].format(count=f"{lost:,}")] if lost else []
     if not drawable:
         return f"<figure>{figure_title(title)}{quiet(words)}{figcaption(*notes)}</figure>"
-    if any(len(curve.xs) >= SMOOTH_FROM for curve in drawable):
+    if smooth and any(len(curve.xs) >= SMOOTH_FROM for curve in drawable):
         notes.append(words["smoothed"])
     if any(len(curve.xs) > POINTS_DRAWN for curve in drawable):
         notes.append(words["thinned"])
@@ -75,10 +91,15 @@ def lines(series: Series, x: str, y: str, title: str, words: Mapping[str, str]) 
     }
     drawings = "".join(
         f'<div class="chart {size}">'
-        f"{rebuild(_draw(curves, *SIZES[size]), shorten(label, 300), tips)}</div>"
+        f"{rebuild(_draw(curves, places, smooth, *SIZES[size]), shorten(label, 300), tips)}</div>"
         for size in SIZES
     )
     keys = "".join(_key(index, curve, words) for index, curve in enumerate(curves))
+    keys += "".join(
+        f"<li>{_line_key(colour, dash)}<span>{named(name)}</span></li>"
+        for (name, xs), (colour, dash) in zip(places.items(), MARKS, strict=False)
+        if len(xs)
+    )
     axis_y = f'<p class="axis-y">{named(y)}</p>' if y else ""
     axis_x = f'<p class="axis-x">{named(x)}</p>' if x else ""
     return (
@@ -95,6 +116,19 @@ def _checked(series: Series) -> Series:
     if len(series) > SERIES_SHOWN:
         raise DataError(f"lines: expected at most {SERIES_SHOWN} series, got {len(series)}")
     return series
+
+
+def _places(marks: Marks) -> dict[str, Floats]:
+    """Where the marks stand, few enough to be told apart."""
+    if len(marks) > len(MARKS):
+        raise DataError(f"lines: expected at most {len(MARKS)} kinds of marks, got {len(marks)}")
+    found = {}
+    for index, (name, given) in enumerate(marks.items()):
+        xs = floats(given, f"lines: marks {index} ({shorten(repr(name), 60)})", 1)
+        xs = np.unique(xs[np.abs(xs) < TOO_LARGE])
+        chosen = np.linspace(0, len(xs) - 1, min(MARKS_DRAWN, len(xs))).round().astype(int)
+        found[str(name)] = xs[chosen]
+    return found
 
 
 def _curve(name: str, pair: tuple[npt.ArrayLike, npt.ArrayLike], index: int) -> _Curve:
@@ -117,12 +151,17 @@ def _curve(name: str, pair: tuple[npt.ArrayLike, npt.ArrayLike], index: int) -> 
 def _key(index: int, curve: _Curve, words: Mapping[str, str]) -> str:
     finite = curve.ys[np.isfinite(curve.ys)]
     last = f' <span class="last">{words["last"]} {number(finite[-1])}</span>' if len(finite) else ""
-    dash = " ".join(str(length) for length in DASHES[index % len(DASHES)])
-    dashed = "" if index % len(DASHES) == 0 else f' stroke-dasharray="{dash}"'
+    dash = [] if index % len(DASHES) == 0 else DASHES[index % len(DASHES)]
+    drawn = _line_key(f"var(--c{index % COLOURS})", dash)
+    return f"<li>{drawn}<span>{named(curve.name)}{last}</span></li>"
+
+
+def _line_key(colour: str, dash: Sequence[float]) -> str:
+    lengths = " ".join(str(length) for length in dash)
+    dashed = f' stroke-dasharray="{lengths}"' if dash else ""
     return (
-        '<li><svg class="key" aria-hidden="true"><line x1="1" x2="27" y1="6" y2="6" '
-        f'stroke="var(--c{index % COLOURS})" stroke-width="2.5"{dashed}/></svg>'
-        f"<span>{named(curve.name)}{last}</span></li>"
+        '<svg class="key" aria-hidden="true"><line x1="1" x2="27" y1="6" y2="6" '
+        f'stroke="{colour}" stroke-width="2.5"{dashed}/></svg>'
     )
 
 
@@ -176,7 +215,7 @@ def _smoothed(ys: Floats) -> Floats:
     return smooth
 
 
-def _rows(curves: list[_Curve]) -> dict[str, list[dict[str, Any]]]:
+def _rows(curves: list[_Curve], smooth: bool) -> dict[str, list[dict[str, Any]]]:
     """The numbers that are drawn, by the mark that draws them."""
     drawn: dict[str, list[dict[str, Any]]] = {"thin": [], "thick": [], "dots": [], "spots": []}
 
@@ -187,7 +226,7 @@ def _rows(curves: list[_Curve]) -> dict[str, list[dict[str, Any]]]:
         ]
 
     for index, curve in enumerate(curves):
-        noisy = len(curve.xs) >= SMOOTH_FROM
+        noisy = smooth and len(curve.xs) >= SMOOTH_FROM
         for run, (xs, ys) in enumerate(_runs(curve.xs, curve.ys)):
             if noisy and len(xs) >= SMOOTH_FROM:
                 add("thin", index, run, xs, ys)
@@ -217,14 +256,17 @@ def _domain(values: Floats, margin: float) -> list[float]:
     return [low - pad, high + pad]
 
 
-def _draw(curves: list[_Curve], width: int, height: int) -> str:
+def _draw(
+    curves: list[_Curve], marks: Mapping[str, Floats], smooth: bool, width: int, height: int
+) -> str:
     """The SVG of the chart library for one size (pixels)."""
     try:
         import altair as alt
     except ImportError as error:
         raise missing_extra("altair", "report") from error
-    drawn = _rows(curves)
+    drawn = _rows(curves, smooth)
     xs = np.array([row["x"] for row in drawn["spots"] + drawn["thick"]])
+    xs = np.concatenate([xs, *marks.values()])
     ys = np.array([row["y"] for rows in drawn.values() for row in rows])
     names = [str(index) for index in range(len(curves))]
     colour = alt.Color(
@@ -257,6 +299,13 @@ def _draw(curves: list[_Curve], width: int, height: int) -> str:
         return alt.Chart({"values": drawn[mark]})
 
     where = {"x": across, "y": up, "color": colour}
+    upright = [
+        alt.Chart({"values": [{"x": float(at)} for at in places]})
+        .mark_rule(color=colour, strokeWidth=1.25, strokeDash=lengths)
+        .encode(x=across)
+        for places, (colour, lengths) in zip(marks.values(), MARKS, strict=False)
+        if len(places)
+    ]
     layers = [
         chart("thin").mark_line(strokeWidth=1, opacity=0.3).encode(detail="run:N", **where),
         chart("thick")
@@ -268,7 +317,9 @@ def _draw(curves: list[_Curve], width: int, height: int) -> str:
         .encode(description="p:N", **where),
     ]
     whole = (
-        alt.layer(*[layer for layer, rows in zip(layers, drawn.values(), strict=True) if rows])
+        alt.layer(
+            *upright, *[layer for layer, rows in zip(layers, drawn.values(), strict=True) if rows]
+        )
         .properties(width=width, height=height, padding=4)
         .configure_view(stroke=None)
         .configure_axis(

@@ -19,7 +19,7 @@ from filbert.report import matrix as matrix_part
 from filbert.report import prose
 from filbert.report.bars import Sample
 from filbert.report.escape import inline, shorten
-from filbert.report.lines import Series
+from filbert.report.lines import Marks, Series
 from filbert.report.numbers import Cell, Number
 from filbert.report.shell import page_style, read_source, whole_page
 from filbert.report.words import words_for
@@ -84,7 +84,16 @@ class Report:
         """
         self._parts.append(prose.table(columns, rows, caption, self._words))
 
-    def lines(self, series: Series, *, x: str = "", y: str = "", title: str = "") -> None:
+    def lines(
+        self,
+        series: Series,
+        *,
+        x: str = "",
+        y: str = "",
+        title: str = "",
+        marks: Marks | None = None,
+        smooth: bool = True,
+    ) -> None:
         """Append curves over a common x axis; see `filbert.report.lines.lines`.
 
         Args:
@@ -92,12 +101,16 @@ class Report:
             x: what the x axis shows.
             y: what the y axis shows.
             title: the name above the figure.
+            marks: name → places on the x axis, drawn as upright lines; at most two names.
+            smooth: whether series of 100 points and more get a running mean.
 
         Raises:
             DataError: shapes that do not fit.
             ExtraError: altair is not installed (extra "report").
         """
-        self._parts.append(lines_part.lines(series, x, y, title, self._words))
+        self._parts.append(
+            lines_part.lines(series, x, y, title, self._words, marks=marks, smooth=smooth)
+        )
 
     def bars(self, values: Mapping[str, Number], *, title: str = "", value: str = "") -> None:
         """Append one bar for each name, from zero, in the order given.

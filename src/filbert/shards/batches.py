@@ -1,7 +1,7 @@
 """Rows → batches without end: shuffled, resumable at any place, shared out among ranks."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -57,6 +57,14 @@ class RowSource(Protocol):
 
 
 @runtime_checkable
+class Drawn(Protocol):
+    """A source whose rows are not the same in every epoch."""
+
+    def row_at(self, index: int, seed: int, epoch: int) -> Row:
+        """One row by its number, as it is in an epoch."""
+
+
+@runtime_checkable
 class Ordered(Protocol):
     """A source that says itself in which order an epoch reads its rows."""
 
@@ -67,7 +75,7 @@ class Ordered(Protocol):
 def read_batches(
     source: RowSource,
     *,
-    batch_tokens: int,
+    batch_tokens: int | Callable[[], int],
     seed: int,
     state: ReadState | None = None,
     rank: int = 0,
@@ -76,17 +84,18 @@ def read_batches(
     """Batches for ever, each with the state from which the one after it follows.
 
     An epoch is a permutation of all rows, chosen by (seed, epoch), or what an Ordered source says
-    (a Mixture). The global batch is its next
-    rows until batch_tokens would be exceeded; a single longer row makes a batch of its own, and
-    the last batch of an epoch may be small. A rank gets every world-th row of the global batch,
-    from number `rank` on; that may be none at all. So the global batches depend on neither rank
-    nor world, and resuming with another world is exact.
+    (a Mixture). Where the rows themselves change with the epoch (Paired), they are those of this
+    one. The global batch is its next rows until batch_tokens would be exceeded; a single longer row
+    makes a batch of its own, and the last batch of an epoch may be small. A rank gets every
+    world-th row of the global batch, from number `rank` on; that may be none at all. So the global
+    batches depend on neither rank nor world, and resuming with another world is exact.
 
+    batch_tokens: or what gives it, asked before each batch: batches may grow.
     state: where to go on; None is the beginning.
     Raises SettingsError for numbers that cannot be, DataError for a source without rows and for a
     state that lies outside the source, or is of another seed or other rows.
     """
-    if batch_tokens < 1:
+    if isinstance(batch_tokens, int) and batch_tokens < 1:
         raise SettingsError(f"batch_tokens: expected 1 or more, got {batch_tokens}")
     if not 0 <= rank < world:
         raise SettingsError(f"expected 0 ≤ rank < world, got rank {rank} and world {world}")
@@ -105,7 +114,9 @@ def read_batches(
             f"the reading state is of another order of rows: its key is {state.key}, and that of "
             f"these data with the seed {seed} is {key}"
         )
-    return _batches(source, batch_tokens, seed, state, slice(rank, None, world), key)
+    fixed = batch_tokens
+    ask = (lambda: fixed) if isinstance(fixed, int) else fixed
+    return _batches(source, ask, seed, state, slice(rank, None, world), key)
 
 
 def _key(source: RowSource, seed: int) -> str:
@@ -116,7 +127,7 @@ def _key(source: RowSource, seed: int) -> str:
 
 
 def _batches(
-    source: RowSource, batch_tokens: int, seed: int, state: ReadState, mine: slice, key: str
+    source: RowSource, ask: Callable[[], int], seed: int, state: ReadState, mine: slice, key: str
 ) -> Iterator[tuple[list[Row], ReadState]]:
     lengths = source.lengths
     epoch, position = state.epoch, state.position
@@ -126,21 +137,27 @@ def _batches(
             if isinstance(source, Ordered)
             else Permutation(len(lengths), seed, epoch)
         )
-        for indices in _global_batches(order, lengths, batch_tokens, position):
+        for indices in _global_batches(order, lengths, ask, position):
             position += len(indices)
             done = position == len(lengths)
             after = ReadState(epoch + 1, 0, key) if done else ReadState(epoch, position, key)
-            yield [source.row(int(index)) for index in indices[mine]], after
+            yield [row_in(source, int(index), seed, epoch) for index in indices[mine]], after
         epoch, position = epoch + 1, 0
 
 
+def row_in(source: RowSource, index: int, seed: int, epoch: int) -> Row:
+    """One row by its number; where the source's rows change, as it is in this epoch."""
+    return source.row_at(index, seed, epoch) if isinstance(source, Drawn) else source.row(index)
+
+
 def _global_batches(
-    order: Order, lengths: Lengths, batch_tokens: int, position: int
+    order: Order, lengths: Lengths, ask: Callable[[], int], position: int
 ) -> Iterator[NDArray[np.int64]]:
     """The row numbers of each batch, from a position of an epoch to its end."""
     pending = np.zeros(0, np.int64)
     rows = len(lengths)
     while position < rows or pending.size:
+        batch_tokens = ask()
         ends = np.cumsum(lengths[pending], dtype=np.int64)
         while position < rows and (not ends.size or ends[-1] <= batch_tokens):
             stop = min(position + _FETCHED_ROWS, rows)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from filbert.batch import Row
 from filbert.errors import DataError, SettingsError
-from filbert.shards.batches import Lengths, Order, RowSource
+from filbert.shards.batches import Lengths, Order, RowSource, row_in
 from filbert.shards.permutation import Permutation
 
 _BLOCK_ROWS = 1000
@@ -52,6 +52,7 @@ class Mixture:
         rows = [len(source.lengths) for source in self._sources]
         self._rows = np.array(rows, np.int64)
         self._firsts = np.concatenate(([0], np.cumsum(self._rows)[:-1]))
+        self._all_rows = sum(rows)
         self._blocks = -(-sum(rows) // _BLOCK_ROWS)
         self.lengths: Lengths = _Lengths(self._sources, self._firsts, self._blocks * _BLOCK_ROWS)
 
@@ -68,12 +69,33 @@ class Mixture:
 
     def row(self, index: int) -> Row:
         """One row by its number; its origin is its source's, moved to where no other's is."""
+        _, number, within = self._place(index)
+        return self._moved(number, self._sources[number].row(within))
+
+    def row_at(self, index: int, seed: int, epoch: int) -> Row:
+        """A row by a number out of `order`, as it is in the epoch of its source that it says.
+
+        epoch, the mixture's, decides nothing: a small source is read several times in one.
+        """
+        own, number, within = self._place(index)
+        row = row_in(self._sources[number], within, seed, own)
+        return replace(self._moved(number, row), epoch=own)
+
+    def _place(self, index: int) -> tuple[int, int, int]:
+        """The epoch of a row's source, the source's number, and the row's number there."""
+        own, index = divmod(index, self._all_rows)
         number = int(np.searchsorted(self._firsts, index, side="right")) - 1
-        row = self._sources[number].row(index - int(self._firsts[number]))
+        return own, number, index - int(self._firsts[number])
+
+    @staticmethod
+    def _moved(number: int, row: Row) -> Row:
         return replace(row, origin=(number * _SHARDS_A_SOURCE + row.origin[0], row.origin[1]))
 
     def order(self, seed: int, epoch: int) -> Order:
-        """Which rows an epoch of the mixture reads, one after another."""
+        """Which rows an epoch of the mixture reads, one after another.
+
+        A row's number, plus that of all rows for each epoch of its source that is behind.
+        """
 
         def rows(positions: NDArray[np.int64]) -> NDArray[np.int64]:
             found = np.empty(len(positions), np.int64)
@@ -103,6 +125,7 @@ class Mixture:
                 at = mine[epochs == its_epoch]
                 order = Permutation(size, seed, int(its_epoch))
                 found[at] = self._firsts[source] + order(places[epochs == its_epoch])
+                found[at] += its_epoch * self._all_rows
         return found
 
 
@@ -120,12 +143,13 @@ class _Lengths:
 
     def __init__(self, sources: Sequence[RowSource], firsts: NDArray[np.int64], epoch_rows: int):
         self._sources, self._firsts, self._epoch_rows = sources, firsts, epoch_rows
+        self._all_rows = sum(len(source.lengths) for source in sources)
 
     def __len__(self) -> int:
         return self._epoch_rows
 
     def __getitem__(self, index: Any) -> Any:
-        rows = np.atleast_1d(np.asarray(index))
+        rows = np.atleast_1d(np.asarray(index)) % self._all_rows
         owner = np.searchsorted(self._firsts, rows, side="right") - 1
         found = np.empty(len(rows), np.int32)
         for source in np.unique(owner):

@@ -1,5 +1,6 @@
 """A folder of shards → rows, memory-mapped."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +14,10 @@ from filbert.errors import DataError, SettingsError
 from filbert.shards import index, opening
 from filbert.shards.batches import Lengths
 from filbert.shards.cutting import SPECIALS_A_ROW
+from filbert.shards.partners import DocumentRows
 from filbert.shards.row_table import Cut, row_table
 from filbert.shards.shard_file import ShardFile
+from filbert.shards.signposts import Breaks
 from filbert.tokenizer import Tokenizer
 
 _OPEN_SHARDS = 128
@@ -74,6 +77,7 @@ class ShardReader:
             self.tokenizer = Tokenizer.load(self._folder / index.TOKENIZER)
         self._check_tokenizer()
         self._shard = lru_cache(_OPEN_SHARDS)(self._open)
+        self._breaks: dict[int, Breaks] = {}
         check = (lambda: None) if verify is not None else self._verify
         cut = Cut(self.contents, self._folder, max_tokens, self._shard, check)
         self._table = row_table(cut, verify=bool(verify))
@@ -104,6 +108,20 @@ class ShardReader:
     def digest(self) -> str:
         """What the shards are and how they are cut."""
         return f"{self.contents.digest} {self._max_tokens} {len(self)}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the shards lie."""
+        return self._folder
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest row that can be, special tokens included."""
+        return self._max_tokens
+
+    def cut_at(self, max_tokens: int) -> "ShardReader":
+        """The same shards in rows of other lengths."""
+        return ShardReader(self._folder, max_tokens=max_tokens)
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -140,6 +158,55 @@ class ShardReader:
                 f"shard, got {size} tokens; remove the file"
             )
         return shard, start, size
+
+    def sentence_ends(self, index: int) -> NDArray[np.int32]:
+        """The exclusive end of each sentence of a row, among the row's tokens: int32 [sentences].
+
+        They rise; the last is where [SEP] stands, whether or not the sentence goes on in the next
+        row.
+        """
+        shard, start, size = self._span(index)
+        sentences = self._shard(shard).counts_of("sentences")
+        ends = self._breaks_of(shard).sentence_ends(start, start + size, sentences)
+        return (ends - start + 1).astype(np.int32)  # [CLS] stands before them
+
+    def document(self, index: int) -> DocumentRows:
+        """The rows of the document that a row is of."""
+        shard, (_, first, stop) = self._document_of(index)
+        rows = self.rows_over(shard, first, stop)
+        return DocumentRows(rows.start, rows.stop)
+
+    def language(self, index: int) -> str:
+        """The language of a row's document; "" is unknown."""
+        shard = self._table.shard_of(index)
+        if len(known := self.contents.shards[shard].languages) == 1:
+            return next(iter(known))
+        return self._shard(shard).language_of(self._document_of(index)[1][0])
+
+    def _document_of(self, index: int) -> tuple[int, tuple[int, int, int]]:
+        """A row's shard; and there its document's number, and where its tokens start and stop."""
+        shard, start, _ = self._span(index)
+        file = self._shard(shard)
+        return shard, self._breaks_of(shard).document_at(
+            start, file.counts_of("sentences"), file.counts_of("documents")
+        )
+
+    def _breaks_of(self, shard: int) -> Breaks:
+        """Kept for as long as the reader, for making them is a pass over the shard's counts."""
+        if shard not in self._breaks:
+            self._breaks[shard] = self._shard(shard).breaks()
+        return self._breaks[shard]
+
+    def tokens_of(self, index: int) -> tuple[int, int, int]:
+        """The shard of a row, and its tokens there: from the second number up to the third."""
+        shard, start, size = self._span(index)
+        return shard, start, start + size
+
+    def rows_over(self, shard: int, start: int, stop: int) -> range:
+        """The rows that have any of a shard's tokens from `start` up to `stop`."""
+        low, high = self._table.first_rows[shard], self._table.first_rows[shard + 1]
+        first = max(low, bisect_right(self._table.starts, start, low, high) - 1)
+        return range(first, bisect_left(self._table.starts, stop, low, high))
 
     def number_of(self, shard: int, row: int) -> int:
         """The number of a row by its origin. Raises DataError where there is no such row."""

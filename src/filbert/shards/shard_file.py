@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from filbert.errors import DataError
 from filbert.shards.index import SMALL_VOCABULARY, Shard
 from filbert.shards.opening import readable
 from filbert.shards.packing import EXCEPTION, layout
+from filbert.shards.signposts import Breaks, Counts
 
 _PIECE_TOKENS = 2**22
 
@@ -131,6 +132,20 @@ class ShardFile:
         """The exclusive end of each document, in tokens: int64 [documents]; counted once."""
         ends: NDArray[np.int64] = self.sentence_ends[np.cumsum(self.document_sentences) - 1]
         return ends
+
+    def breaks(self) -> Breaks:
+        """Where sentences and documents end, in little memory; a pass over their counts."""
+        found = Breaks(self.counts_of("sentences"), self.counts_of("documents"))
+        if found.totals != (self._shard.tokens, self._shard.sentences):
+            raise self._damaged(
+                f"expected sentences of {self._shard.tokens:,} tokens and documents of "
+                f"{self._shard.sentences:,} sentences, got {found.totals}"
+            )
+        return found
+
+    def counts_of(self, name: Literal["sentences", "documents"]) -> Counts:
+        """The tokens of each sentence, or the sentences of each document, as they are stored."""
+        return Counts(self._sections[name], self._sections[f"long_{name}"])
 
     @property
     def languages(self) -> NDArray[np.uint8]:

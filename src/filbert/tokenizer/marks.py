@@ -46,6 +46,15 @@ def goes_on(tokens: Sequence[str], marks: Marks) -> list[bool]:
     ]
 
 
+def is_chinese(token: str) -> bool:
+    """Whether a token is one Chinese character, which stands without spaces."""
+    return len(token) == 1 and (
+        "\u3400" <= token <= "\u9fff"
+        or "\uf900" <= token <= "\ufaff"
+        or "\U00020000" <= token <= "\U0002fa1f"
+    )
+
+
 def without_spaces(
     offsets: NDArray[np.int32], which: NDArray[np.int32], texts: Sequence[str]
 ) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ from filbert.errors import CheckpointError, DataError, did_you_mean
 from filbert.tokenizer import storage
 from filbert.tokenizer.joining import join_pieces
 from filbert.tokenizer.kept import Kept, open_document
-from filbert.tokenizer.marks import Marks, goes_on, shown, without_spaces
+from filbert.tokenizer.marks import Marks, goes_on, is_chinese, shown, without_spaces
 from filbert.tokenizer.parallel import settle_forks
 from filbert.tokenizer.rules import CONTINUING, UNUSED, Rules, SpecialIds, SpecialTokens
 from filbert.tokenizer.wordpiece import build_wordpiece
@@ -201,6 +201,11 @@ class Tokenizer:
         before it does, unless it is punctuation; `Encoded.word_ids` is exact for all.
         """
         return np.array(goes_on(self._tokens, self._marks), np.bool_)
+
+    @cached_property
+    def chinese(self) -> NDArray[np.uint32]:
+        """The code point of each token that is a Chinese character, 0 of others: uint32 [vocab]."""
+        return np.array([ord(t) if is_chinese(t) else 0 for t in self._tokens], np.uint32)
 
     @cached_property
     def is_special(self) -> NDArray[np.bool_]:

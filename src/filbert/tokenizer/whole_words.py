@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from filbert.errors import DataError
 from filbert.language import split_words
+from filbert.tokenizer.marks import is_chinese
 from filbert.tokenizer.tokenizer import Encoded, Tokenizer
 
 _NONE = -1
@@ -35,12 +36,14 @@ def whole_words(text: str, encoded: Encoded) -> NDArray[np.int32]:
             f"has {len(text):,}: these are the tokens of another text"
         )
     offsets = encoded.offsets.tolist()
-    chinese = np.array([_is_character(text[start:end]) for start, end in offsets], np.bool_)
+    chinese = np.array([is_chinese(text[start:end]) for start, end in offsets], np.bool_)
     return _joined(encoded.word_ids, encoded.offsets[:, 0], chinese, split_words(text))
 
 
 def whole_words_of_ids(
-    tokenizer: Tokenizer, token_ids: Iterable[int] | NDArray[np.integer]
+    tokenizer: Tokenizer,
+    token_ids: Iterable[int] | NDArray[np.integer],
+    ends: NDArray[np.integer] | None = None,
 ) -> NDArray[np.int32]:
     """The same from token ids alone, where the text is not kept (shards): int32 [tokens].
 
@@ -49,35 +52,51 @@ def whole_words_of_ids(
     that a space or a line end parted in the text cannot be told from one; otherwise it is what
     `whole_words` says. In other kinds than WordPiece the tokens alone say where words begin.
 
+    ends: where each of several sequences that lie end to end ends, as in a Packed; none of their
+    words goes on in the next one. Many short ones are quicker together than one by one.
+
     Raises DataError for an id outside the vocabulary, ExtraError as `whole_words`.
     """
     ids = np.asarray(
         token_ids if isinstance(token_ids, np.ndarray) else list(token_ids), np.int64
     ).reshape(-1)
-    tokens = tokenizer.tokens(ids)
     if not len(ids):
         return np.empty(0, np.int32)
+    if ids.min() < 0 or ids.max() >= tokenizer.vocab_size:
+        tokenizer.tokens(ids)  # which says what is wrong
     special = tokenizer.is_special[ids]
     # A piece goes on with what stands before it, unless that is no word.
-    goes_on = tokenizer.continues[ids] & ~np.r_[True, special[:-1]]
-    pretokens = np.where(special, _NONE, np.cumsum(~goes_on) - 1).astype(np.int32)
-    if not tokenizer.is_wordpiece:
-        return _numbered(pretokens)
+    cut = np.r_[True, special[:-1]]
+    cuts = np.zeros(0, np.int64) if ends is None else np.asarray(ends, np.int64)
+    cuts = cuts[cuts < len(ids)]
+    cut[cuts] = True
+    goes_on = tokenizer.continues[ids]
+    if tokenizer.is_wordpiece:
+        goes_on = goes_on | _within_chinese_word(tokenizer.chinese[ids], cuts)
+    begins = ~special & (cut | ~goes_on)
+    return np.where(special, _NONE, np.cumsum(begins) - 1).astype(np.int32)
+
+
+def _within_chinese_word(
+    characters: NDArray[np.uint32], cuts: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Which tokens are a Chinese character that goes on with the word of the one before it.
+
+    characters: code point of each token, 0 for those that are none. cuts: tokens before which the
+    text ends.
+    """
+    chinese = characters > 0
+    if not chinese.any():
+        return chinese
     # Words of other scripts are as they are: the segmenter need not see them, nor know how long.
-    chinese = np.array([_is_character(token) for token in tokens], np.bool_)
-    text = "".join(
-        token if here else " " for token, here in zip(tokens, chinese.tolist(), strict=True)
-    )
-    return _joined(pretokens, np.arange(len(tokens)), chinese, split_words(text))
-
-
-def _is_character(token: str) -> bool:
-    """Whether a token is a Chinese character, which stands without spaces."""
-    return len(token) == 1 and (
-        "\u3400" <= token <= "\u9fff"
-        or "\uf900" <= token <= "\ufaff"
-        or "\U00020000" <= token <= "\U0002fa1f"
-    )
+    text = np.insert(np.where(chinese, characters, ord(" ")), cuts, ord(" "))
+    spans = split_words(text.astype("<u4").tobytes().decode("utf-32-le"))
+    begins = np.zeros(len(text), np.bool_)
+    begins[[begin for begin, _ in spans]] = True
+    inside = chinese & ~np.delete(begins, cuts + np.arange(len(cuts)))
+    inside[1:] &= chinese[:-1]
+    inside[0] = False
+    return inside
 
 
 def _joined(

@@ -9,17 +9,25 @@ import torch
 
 from filbert.batch import Row
 from filbert.checkpoint import Card, Folder, find_folder, load
-from filbert.device import pick_device
 from filbert.encoder import Encoder
 from filbert.errors import DataError, SettingsError
-from filbert.heads import build_model
+from filbert.heads import Model, build_model
 from filbert.progress import Progress, quiet
 from filbert.tasks import Example, Task, numbered, read_examples
 from filbert.train.loop import Job
-from filbert.train.plan import Plan, Training
+from filbert.train.original import Original, place_of
+from filbert.train.plan import Plan
 from filbert.train.run import RunFolder
 from filbert.train.sources import RowList
-from filbert.train.starting import chosen_plan, follow, run_recipe
+from filbert.train.starting import (
+    chosen_plan,
+    claim,
+    follow,
+    held,
+    on_a_rank,
+    run_recipe,
+)
+from filbert.train.training import Training
 
 Examples = Path | str | Sequence[Example]
 
@@ -43,6 +51,7 @@ def finetune(
     card: Card | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    original: Original | None = None,
 ) -> Folder:
     """Put the task's head on a pre-trained model and train both; the Folder of the last step.
 
@@ -52,54 +61,82 @@ def finetune(
     start     the model to begin with
     dev       examples to score; None: a tenth is split off by the seed, and said so
     fresh     draw all weights anew, to see what pre-training is worth
+    original  a run to make once more (filbert.train.reproduce): examples, start and dev set must be
+              the same
 
     Raises SettingsError, DataError, CheckpointError for what does not fit; KeyboardInterrupt after
     saving where it was asked to stop.
     """
-    progress = progress or quiet()
     made = chosen_plan(plan, settings)
-    begin = find_folder(start)
+    if made.grow.is_asked():
+        raise SettingsError(
+            "[grow] is for pre-training: what has grown has to learn on before it is fine-tuned"
+        )
+    with on_a_rank(device) as (picked, ranks):
+        progress = (progress if ranks.first else None) or quiet()
+        begin = find_folder(start)
+        bound, groups, dev_groups = _read(task, train, dev, made, begin, progress)
+        source = RowList([row for group in groups for row in group])
+        dev_rows = [row for group in dev_groups for row in group]
+        recipe = {
+            **run_recipe(
+                f"finetune {task}", made, source.digest(), f"{begin.digest()} fresh={fresh}"
+            ),
+            "dev": RowList(dev_rows).digest() if dev_rows else "",
+        }
+        if original is not None:
+            original.check(recipe)
+        run = RunFolder(out)
+        with held(run, ranks):
+            places = {"data": place_of(train), "dev": place_of(dev), "start": place_of(start)}
+            claim(run, recipe, {**places, "fresh": fresh}, ranks, progress)
+            torch.manual_seed(made.train.seed)
+            model = _model(run, bound, begin, fresh, progress)
+            model.set_dropout(made.train.dropout_fraction, made.train.attention_dropout_fraction)
+            model.to(picked.name)
+            job = Job(
+                model=model,
+                task=bound,
+                source=source,
+                dev=dev_groups,
+                settings=original.settings(made.train) if original else made.train,
+                device=picked,
+                run=run,
+                card=card or Card(),
+                ranks=ranks,
+                script=original.script if original else None,
+            )
+            return follow(job, f"fine-tuning {task}", progress)
+
+
+def _read(
+    task: str, train: Examples, dev: Examples | None, plan: Plan, begin: Folder, progress: Progress
+) -> tuple[Task, list[list[Row]], list[list[Row]]]:
+    """The task with its labels, the rows of each example to learn from, and of each to score."""
     examples = every = _examples(train, progress)
     if dev is None:
-        examples, scored = _split(examples, made.train.seed)
+        examples, scored = _split(examples, plan.train.seed)
         progress.note(f"no dev set given: {len(scored):,} examples split off")
     else:
         scored = _examples(dev, progress)
-    bound = _bind(task, made, every, begin)
+    bound = _bind(task, plan, every, begin)
     bound.check_labels([*every, *scored])
     groups = bound.rows_of(examples)
-    source = RowList([row for group in groups for row in group])
-    dev_groups = numbered(bound.rows_of(scored))
     _say_what_is_long(groups, bound, progress)
-    run = RunFolder(out)
-    recipe = run_recipe(
-        f"finetune {task}", made, source.digest(), f"{begin.digest()} fresh={fresh}"
-    )
-    dev_rows = [row for group in dev_groups for row in group]
-    run.claim({**recipe, "dev": RowList(dev_rows).digest() if dev_rows else ""})
-    picked = pick_device(device)
+    return bound, groups, numbered(bound.rows_of(scored))
+
+
+def _model(run: RunFolder, task: Task, begin: Folder, fresh: bool, progress: Progress) -> Model:
+    """The network as the run left it, or as it begins."""
     newest = run.newest()
-    torch.manual_seed(made.train.seed)
     if newest is None and fresh:
-        model = build_model(Encoder(begin.shape()), bound)
+        model = build_model(Encoder(begin.shape()), task)
         model.family = begin.family().model_type
-    else:
-        model = load(newest or begin, task=bound)
-        if model.fresh and newest is None:
-            progress.note(f"drawn anew, not in {begin}: {', '.join(model.fresh)}")
-    model.set_dropout(made.train.dropout_fraction, made.train.attention_dropout_fraction)
-    model.to(picked.name)
-    job = Job(
-        model=model,
-        task=bound,
-        source=source,
-        dev=dev_groups,
-        settings=made.train,
-        device=picked,
-        run=run,
-        card=card or Card(),
-    )
-    return follow(job, f"fine-tuning {task}", progress)
+        return model
+    model = load(newest or begin, task=task)
+    if model.fresh and newest is None:
+        progress.note(f"drawn anew, not in {begin}: {', '.join(model.fresh)}")
+    return model
 
 
 def _examples(given: Examples, progress: Progress) -> list[Example]:

@@ -1,41 +1,50 @@
 """One loop for every task: batches in, events out."""
 
-import math
+import contextlib
+import hashlib
+import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
-import torch
-
-from filbert.batch import Row, batches_by_tokens
-from filbert.checkpoint import Card, Folder, model_tensors, read_tensors, save
+from filbert.batch import Row
+from filbert.checkpoint import Card, Folder
 from filbert.device import Device
-from filbert.encoder import to_tensors
 from filbert.errors import FilbertError, SettingsError, did_you_mean
 from filbert.heads import Model
-from filbert.settings import to_mapping
-from filbert.shards import RowSource, read_batches
+from filbert.shards import ReadState, RowSource, read_batches
 from filbert.tasks import Scores, Task, answer_rows
-from filbert.train.events import Evaluated, Event, Saved, Stepped, Stopped
-from filbert.train.optimizers import OPTIMIZERS
-from filbert.train.plan import Training
-from filbert.train.run import RunFolder
-from filbert.train.schedules import SCHEDULES
-from filbert.train.state import (
-    TrainState,
-    load_optimizer,
-    optimizer_tensors,
-    read_state,
-    state_mapping,
+from filbert.train import guard
+from filbert.train.averaging import Averages
+from filbert.train.budget import middle_of_next, spent
+from filbert.train.computing import choose_compiling, choose_precision, compile_layers, known
+from filbert.train.events import (
+    Dropped,
+    Evaluated,
+    Event,
+    Saved,
+    Stepped,
+    Stopped,
+    Told,
+    WentBack,
 )
+from filbert.train.optimizers import OPTIMIZERS
+from filbert.train.ranks import ALONE, Ranks
+from filbert.train.roof import roof_flops
+from filbert.train.run import RunFolder
+from filbert.train.saving import Learning, Writer
+from filbert.train.schedules import SCHEDULES
+from filbert.train.parts import multiply
+from filbert.train.state import TrainState
+from filbert.train.step import Found, Stepper
+from filbert.train.training import Training
 
 _Choice = TypeVar("_Choice")
+_Logged = TypeVar("_Logged", Stepped, Dropped, WentBack, Evaluated)
 
-OPTIMIZER_FILE = "optimizer/state.safetensors"
+_NAMED_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,10 @@ class Job:
     dev     the dev set, each example as its rows; may be empty
     run     where everything is kept
     card    what the folders' README.md says about the data
+    phases  the rows to learn from in each of settings.length_phases; empty: always `source`
+    ranks   this process among those that train the model
+    script  at which parts of the budget steps 1, 2, … are made, to repeat a run that a clock led;
+            None: as the budget says
     """
 
     model: Model
@@ -56,11 +69,18 @@ class Job:
     device: Device
     run: RunFolder
     card: Card
+    phases: Sequence[RowSource] = ()
+    ranks: Ranks = field(default=ALONE)
+    script: Sequence[float] | None = None
 
-    def evaluate(self) -> Scores:
+    def evaluate(self, precision: str = "auto") -> Scores:
         """Score the dev set as the model is now."""
-        run = self.model.runner(self.device, self.settings.precision)
+        run = self.model.runner(self.device, precision)
         return answer_rows(self.task, self.dev, partial(map, run), seed=self.settings.seed).scores
+
+    def source_of(self, phase: int) -> RowSource:
+        """The rows of a length phase."""
+        return self.phases[phase] if self.phases else self.source
 
 
 def train(job: Job, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -68,187 +88,324 @@ def train(job: Job, should_stop: Callable[[], bool] = lambda: False) -> Iterator
 
     The random numbers of a step (dropout) come from (seed, step), those of the data from each row's
     origin: so a resumed run makes the very steps that the uninterrupted one would have made.
-    Raises FilbertError where the loss is no number any more.
+    Raises FilbertError where the loss is no number any more and there is no way back.
     """
-    settings, model = job.settings, job.model
-    rate_of = _pick(SCHEDULES, "schedule", settings.schedule)
-    optimizer = _pick(OPTIMIZERS, "optimizer", settings.optimizer)(model, settings)
-    state = _resume(job, optimizer)
-    if state.spent(settings, len(job.source.lengths)) >= 1:
-        yield from _finish(job, optimizer, state)
-        return
-    batches = read_batches(
-        job.source, batch_tokens=settings.batch_tokens, seed=settings.seed, state=state.read
-    )
-    newest = job.run.newest() if state.step else None
-    scores: Scores = newest.scores() if newest else {}
-    last_save = time.monotonic()
-    last_seconds = 0.0
-    while True:
-        start = time.perf_counter()
-        begun = _budget_at(state, settings, len(job.source.lengths), last_seconds)
-        rate = settings.peak_lr * rate_of(begun, settings.warmup_fraction)
-        rows, read = next(batches)
-        loss, norm = _step(job, optimizer, rows, state, rate)
-        last_seconds = time.perf_counter() - start
-        tokens = sum(len(row) for row in rows)
-        state = state.after(read, tokens, last_seconds)
-        spent = state.spent(settings, len(job.source.lengths))
-        stepped = Stepped(
-            state.step,
-            loss,
-            rate,
-            norm,
-            state.tokens,
-            state.seconds,
-            tokens / max(last_seconds, 1e-9),
-            min(1.0, spent),
+    loop = _Loop(job, should_stop)
+    yield from loop.begin()
+    yield from loop.run()
+
+
+class _Loop:
+    """A run on its way."""
+
+    _learning: Learning
+
+    def __init__(self, job: Job, should_stop: Callable[[], bool]):
+        settings = job.settings
+        self._job, self._should_stop = job, should_stop
+        self._rate = _pick(SCHEDULES, "schedule", settings.schedule)
+        self._optimizers_of = _pick(OPTIMIZERS, "optimizer", settings.optimizer)
+        self._newest = job.run.newest()
+        # Sharding replaces the parameters: whoever holds them comes afterwards.
+        self._stepper = Stepper(
+            job.model,
+            device=job.device,
+            ranks=job.ranks,
+            precision=settings.precision,
+            micro_tokens=settings.micro_tokens or settings.batch_tokens,
+            sharded=settings.sharding == "full",
         )
-        job.run.log(stepped)
-        yield stepped
-        over = spent >= 1
-        every = settings.evaluate_every_steps
-        if over and job.dev:
-            # The last evaluation may take long: what was learnt is safe before it begins.
-            yield Saved(state.step, _save(job, optimizer, state, scores, unscored=True))
-        if job.dev and (over or (every and state.step % every == 0)):
-            scores = job.evaluate()
-            evaluated = Evaluated(state.step, scores)
-            job.run.log(evaluated)
-            yield evaluated
-        stop = should_stop()
-        if over or stop or time.monotonic() - last_save >= settings.save_every_seconds:
-            folder = _save(job, optimizer, state, scores)
-            last_save = time.monotonic()
-            yield Saved(state.step, folder)
-            if stop and not over:
-                yield Stopped(state.step, folder)
-            if over or stop:
-                return
+        self._writer = Writer(job.run, job.task, settings, job.card, job.ranks)
+        self._state, self._scores, self._unscored = TrainState(), Scores(), False
+        self._saved_at = time.monotonic()
+        self._last_seconds, self._roof, self._begun = 0.0, 0.0, 0.0
+        self._rehearsed: list[Row] | None = None
+        self._made = True
+        self._wrong = ""
+
+    def begin(self) -> Iterator[Event]:
+        """Find out how to compute, and go on where the run stands; say what is worth a line."""
+        job, newest = self._job, self._newest
+        old = TrainState() if newest is None else self._writer.state_of(newest)
+        words = []
+        precision, compiled = old.precision, old.compiled
+        if not precision:
+            precision, word = choose_precision(job.settings.precision, job.device, self._rehearse)
+            precision = job.ranks.word_from_first(precision)
+            words.append(word)
+            self._stepper.precision = precision
+            compiled, word = choose_compiling(
+                job.settings.compile, job.model, job.device, lambda: self._rehearse(precision)
+            )
+            words.append(word)
+        elif compiled:
+            compile_layers(job.model)
+        self._learn_in(precision)
+        if newest is not None:
+            self._state = self._writer.read(self._learning, newest, weights=False)
+            self._unscored = bool(newest.train().get("unscored"))
+        self._state = replace(self._state, precision=precision, compiled=compiled)
+        if job.ranks.first:
+            job.run.cut_log(self._state.step, unscored=self._unscored)
+        if self._is_over():
+            return
+        if self._state.micro_tokens:
+            self._stepper.micro_tokens = self._state.micro_tokens
+        self._roof = roof_flops(job.device, precision)
+        if words:
+            yield Told(f"{job.device}: {', '.join(words)}")
+
+    def _learn_in(self, precision: str) -> None:
+        """Make what changes on the way, for computing in this precision."""
+        job, settings = self._job, self._job.settings
+        self._stepper.precision = precision
+        self._learning = Learning(
+            job.model,
+            self._optimizers_of(job.model, replace(settings, precision=known(precision))),
+            None if settings.average == "none" else Averages(job.model, settings),
+        )
+
+    def run(self) -> Iterator[Event]:
+        """Step after step, to the end of the budget."""
+        if self._is_over():
+            yield from self._finish()
+            return
+        self._begun = self._next_begun()
+        phase = self._phase()
+        batches = self._batches(phase)
+        while True:
+            self._begun = self._next_begun()
+            if self._phase() != phase:
+                phase = self._phase()
+                batches = self._batches(phase)
+            yield from self._step(batches)
+            over = self._is_over()
+            if self._state.dropped >= self._job.settings.patience_steps:
+                yield from self._go_back()
+                batches = self._batches(phase)
+            if over and self._job.dev:
+                # The last evaluation may take long: what was learnt is safe before it begins.
+                yield self._save(unscored=True)
+            every = self._job.settings.evaluate_every_steps
+            if over or (every and self._state.step % every == 0):
+                yield from self._evaluate()
+            stop, due = self._agree_to_save()
+            if over or stop or due:
+                saved = self._save()
+                yield saved
+                if stop and not over:
+                    yield Stopped(saved.step, saved.folder)
+                if over or stop:
+                    return
+
+    def _step(self, batches: Iterator[tuple[list[Row], ReadState]]) -> Iterator[Event]:
+        """One step, made or dropped."""
+        job, settings, begun = self._job, self._job.settings, self._begun
+        start = time.perf_counter()
+        step, micro = self._state.step, self._stepper.micro_tokens
+        rows, read = next(batches)
+        found = self._stepper.gradients(
+            job.task.at(begun),
+            rows,
+            self._spare(),
+            seed=settings.seed,
+            epoch=self._state.read.epoch,
+            chance=_chance(settings.seed, step, job.ranks.rank),
+        )
+        wrong = guard.what_is_wrong(
+            found.loss, found.norm, self._state.recent, settings.spike_deviations
+        )
+        rate = self._rate(begun, settings)
+        self._made = wrong is None
+        if wrong is None:
+            self._update(found, rate)
+        seconds = job.ranks.from_first([time.perf_counter() - start])[0]
+        self._last_seconds = seconds
+        self._scores = Scores()  # what was scored were other weights
+        self._state = replace(
+            self._state.after(read, found.tokens, seconds),
+            phase=self._phase(),
+            dropped=0 if wrong is None else self._state.dropped + 1,
+            recent=(
+                guard.with_loss(self._state.recent, found.loss)
+                if wrong is None
+                else self._state.recent
+            ),
+            micro_tokens=self._stepper.micro_tokens,
+        )
+        if self._stepper.micro_tokens != micro:
+            yield Told(
+                f"step {step + 1:,}: too little memory for {micro:,} tokens at once: "
+                f"{self._stepper.micro_tokens:,} from now on"
+            )
+        if wrong is not None:
+            yield self._log(self._dropped(wrong, rows))
+            return
+        peak = settings.peak_lr
+        yield self._log(self._stepped(found, rate * peak, seconds))
+
+    def _update(self, found: Found, rate: float) -> None:
+        """Clip, and let the optimizers make their step."""
+        settings, learning = self._job.settings, self._learning
+        if settings.clip_norm and found.norm > settings.clip_norm:
+            gradients = [p.grad for p in learning.model.parameters() if p.grad is not None]
+            multiply(gradients, settings.clip_norm / found.norm)
+        for optimizer in learning.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak_lr"] * rate
+            optimizer.step()
+        if learning.averages is not None:
+            learning.averages.update(learning.model, self._state.step + 1)
+
+    def _go_back(self) -> Iterator[Event]:
+        """Take weights and optimizer from the newest checkpoint; the data go on where they are."""
+        state, newest = self._state, self._job.run.newest()
+        reason = self._wrong
+        if newest is None or state.returned >= _number(newest):
+            way = "" if newest is None else f", as after the last return to {newest}"
+            raise FilbertError(
+                f"step {state.step:,}: {reason}{way}; what was saved is still whole: "
+                f"try a smaller train.peak_lr than {self._job.settings.peak_lr}"
+            )
+        old = self._writer.read(self._learning, newest, weights=True)
+        self._state = replace(state, dropped=0, recent=old.recent, returned=old.step)
+        yield self._log(WentBack(state.step, old.step))
+
+    def _evaluate(self) -> Iterator[Event]:
+        """Score the dev set with the weights that would be saved."""
+        job, averages = self._job, self._learning.averages
+        if not job.dev:
+            return
+        with contextlib.nullcontext() if averages is None else averages.used(job.model):
+            # Of a sharded model every rank has a part to give; else one rank's scores serve all.
+            mine = job.ranks.first or job.settings.sharding == "full"
+            scores = job.evaluate(self._state.precision) if mine else {}
+        self._scores = json.loads(job.ranks.word_from_first(json.dumps(scores)))
+        yield self._log(Evaluated(self._state.step, self._scores))
+
+    def _save(self, *, unscored: bool = False) -> Saved:
+        folder = self._writer.write(self._learning, self._state, self._scores, unscored=unscored)
+        self._saved_at = time.monotonic()
+        return Saved(self._state.step, folder)
+
+    def _finish(self) -> Iterator[Event]:
+        """The last evaluation of a run that was stopped between its last step and that."""
+        if self._job.dev and self._unscored:
+            yield from self._evaluate()
+            yield self._save()
+
+    def _agree_to_save(self) -> tuple[bool, bool]:
+        """(whether any rank was asked to stop, whether the first one finds a checkpoint due).
+
+        Until a step is made again after dropped ones nothing is saved: the weights may be what is
+        wrong.
+        """
+        seconds = time.monotonic() - self._saved_at
+        due = self._job.ranks.first and (
+            seconds >= self._job.settings.save_every_seconds or self._is_best()
+        )
+        stop, due_there = self._job.ranks.sum([self._should_stop(), due])
+        return stop > 0, due_there > 0 and self._made
+
+    def _is_best(self) -> bool:
+        """Whether the weights were just scored, and better than all that are kept."""
+        job = self._job
+        return job.settings.keep_best and job.run.is_best(job.task.main_score, self._scores)
+
+    def _batches(self, phase: int) -> Iterator[tuple[list[Row], ReadState]]:
+        """Batches from where the state stands; of a new phase, from an epoch of its own on."""
+        job, read = self._job, self._state.read
+        if phase != self._state.phase:
+            read = ReadState(read.epoch + 1, 0)
+        self._state = replace(self._state, phase=phase, read=read)
+        return read_batches(
+            job.source_of(phase),
+            batch_tokens=lambda: job.settings.batch_tokens_at(self._begun),
+            seed=job.settings.seed,
+            state=read,
+            rank=job.ranks.rank,
+            world=job.ranks.world,
+        )
+
+    def _spare(self) -> Row:
+        return self._job.source_of(self._phase()).row(0)
+
+    def _rehearse(self, precision: str) -> Found:
+        """The first step's gradients, to no effect."""
+        job = self._job
+        self._stepper.precision = precision
+        if self._rehearsed is None:
+            self._begun = self._next_begun()
+            self._rehearsed = next(self._batches(self._phase()))[0]
+        task, seed = job.task.at(self._begun), job.settings.seed
+        rows, spare = self._rehearsed, self._spare()
+        return self._stepper.gradients(task, rows, spare, seed=seed, epoch=0, chance=0)
+
+    def _is_over(self) -> bool:
+        script = self._job.script
+        return self._spent() >= 1 if script is None else self._state.step >= len(script)
+
+    def _spent(self) -> float:
+        return spent(self._state, self._job.settings, self._rows())
+
+    def _next_begun(self) -> float:
+        """The part of the budget that is spent in the middle of the next step."""
+        job = self._job
+        if job.script is not None:
+            return job.script[self._state.step]
+        return middle_of_next(self._state, job.settings, self._rows(), self._last_seconds)
+
+    def _rows(self) -> int:
+        return len(self._job.source_of(self._state.phase).lengths)
+
+    def _phase(self) -> int:
+        return self._job.settings.phase_at(self._begun) if self._job.phases else 0
+
+    def _stepped(self, found: Found, rate: float, seconds: float) -> Stepped:
+        state, seconds = self._state, max(seconds, 1e-9)
+        world = self._job.ranks.world
+        share = found.flops / seconds / (self._roof * world) if self._roof else 0.0
+        return Stepped(
+            step=state.step,
+            begun=self._begun,
+            loss=found.loss,
+            learning_rate=rate,
+            gradient_norm=found.norm,
+            tokens=state.tokens,
+            batch_tokens=found.tokens,
+            seconds=state.seconds,
+            tokens_per_second=found.tokens / seconds,
+            spent=min(1.0, self._spent()),
+            figures=found.figures | {"roof_share": share},
+        )
+
+    def _dropped(self, reason: str, rows: Sequence[Row]) -> Dropped:
+        origins = [row.origin for row in rows[:_NAMED_ROWS]]
+        self._wrong = reason
+        return Dropped(self._state.step, self._begun, reason, origins, min(1.0, self._spent()))
+
+    def _log(self, event: _Logged) -> _Logged:
+        """Write an event down, on the first rank."""
+        if self._job.ranks.first:
+            self._job.run.log(event)
+        return event
 
 
-def _pick(table: dict[str, _Choice], what: str, name: str) -> _Choice:
+def _number(folder: Folder) -> int:
+    """The step of a checkpoint."""
+    return int(folder.train()["state"]["step"])
+
+
+def _chance(seed: int, step: int, rank: int) -> int:
+    """What seeds the dropout of a step on a rank."""
+    said = f"{seed} {step} {rank}".encode()
+    return int.from_bytes(hashlib.blake2b(said, digest_size=7).digest(), "little")
+
+
+def _pick(table: Mapping[str, _Choice], what: str, name: str) -> _Choice:
     if name not in table:
         raise SettingsError(
             f"train.{what} {name!r} is unknown{did_you_mean(name, table)} "
             f"(known: {', '.join(table)})"
         )
     return table[name]
-
-
-def _budget_at(state: TrainState, settings: Training, rows: int, last_seconds: float) -> float:
-    """The part of the budget that is spent in the middle of the step to come.
-
-    The middle, so that neither the first step nor the last has a rate of 0.
-    """
-    if settings.steps is not None:
-        return (state.step + 0.5) / settings.steps
-    spent = state.spent(settings, rows)
-    if settings.minutes is not None:
-        spent += 0.5 * (last_seconds or 1.0) / (60 * settings.minutes)
-    elif state.step:
-        spent += 0.5 * spent / state.step
-    else:
-        spent = 0.5 / rows
-    return min(spent, 1.0)
-
-
-def _step(
-    job: Job, optimizer: torch.optim.Optimizer, rows: list[Row], state: TrainState, rate: float
-) -> tuple[float, float]:
-    """One optimizer step over rows: (mean loss, norm of the gradient)."""
-    model, settings, device = job.model, job.settings, job.device
-    model.train()
-    torch.manual_seed(settings.seed * 1_000_003 + state.step)
-    micro_tokens = settings.micro_tokens or settings.batch_tokens
-    packs = [
-        job.task.batch([rows[i] for i in indices], settings.seed, state.read.epoch)
-        for indices in batches_by_tokens([len(row) for row in rows], micro_tokens)
-    ]
-    counts: Counter[str] = Counter()
-    for packed in packs:
-        counts.update(job.task.counts(packed))
-    mean = 0.0
-    optimizer.zero_grad(set_to_none=True)
-    for packed in packs:
-        with device.autocast(settings.precision):
-            loss = model.loss(to_tensors(packed, model.encoder.shape, device.name)).mean(counts)
-        loss.backward()
-        mean += float(loss.detach())
-    if not math.isfinite(mean):
-        raise FilbertError(
-            f"step {state.step + 1}: the loss is {mean}; what was saved is still whole: "
-            f"try a smaller train.peak_lr than {settings.peak_lr}"
-        )
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    norm = float(torch.nn.utils.get_total_norm(gradients))
-    if not math.isfinite(norm):
-        raise FilbertError(
-            f"step {state.step + 1}: the gradient's norm is {norm}; nothing was changed: "
-            f"try a smaller train.peak_lr than {settings.peak_lr}"
-        )
-    if settings.clip_norm and norm > settings.clip_norm:
-        torch._foreach_mul_(gradients, settings.clip_norm / norm)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    return mean, norm
-
-
-def _resume(job: Job, optimizer: torch.optim.Optimizer) -> TrainState:
-    """The state of the newest checkpoint, whose weights the model has already; or a fresh one."""
-    folder = job.run.newest()
-    if folder is None:
-        job.run.cut_log(-1)
-        return TrainState()
-    where = str(folder.path / "train.json")
-    state = read_state(folder.train().get("state", {}), where)
-    file = folder.path / OPTIMIZER_FILE
-    load_optimizer(job.model, optimizer, read_tensors(file), str(file))
-    job.run.cut_log(state.step)
-    return state
-
-
-def _finish(job: Job, optimizer: torch.optim.Optimizer, state: TrainState) -> Iterator[Event]:
-    """The last evaluation of a run that was stopped between its last step and that."""
-    newest = job.run.newest()
-    if job.dev and newest is not None and newest.train().get("unscored"):
-        scores = job.evaluate()
-        evaluated = Evaluated(state.step, scores)
-        job.run.log(evaluated)
-        yield evaluated
-        yield Saved(state.step, _save(job, optimizer, state, scores))
-
-
-def _shown(settings: Training) -> tuple[tuple[str, str], ...]:
-    """The settings that the card shows: those that are set."""
-    values = to_mapping(settings)
-    return tuple((f"train.{name}", str(v)) for name, v in values.items() if v is not None)
-
-
-def _save(
-    job: Job,
-    optimizer: torch.optim.Optimizer,
-    state: TrainState,
-    scores: Scores,
-    *,
-    unscored: bool = False,
-) -> Folder:
-    """A checkpoint. unscored: the run is over, but its last evaluation is still to come."""
-    train = {"state": state_mapping(state), "settings": to_mapping(job.settings)}
-    tensors = optimizer_tensors(job.model, optimizer)
-    folder = save(
-        job.run.place(state.step),
-        model_tensors(job.model),
-        shape=job.model.encoder.shape,
-        task=job.task,
-        tokenizer=job.task.tokenizer,
-        train=train | {"unscored": unscored},
-        scores={} if unscored else scores,
-        family=job.model.family,
-        card=replace(job.card, settings=_shown(job.settings)),
-        extra_files={OPTIMIZER_FILE: {name: np.asarray(a) for name, a in tensors.items()}},
-        replace=True,
-    )
-    job.run.tidy(job.settings.keep_folders)
-    return folder

@@ -10,99 +10,41 @@ from filbert.encoder.shape import Shape
 from filbert.errors import SettingsError, did_you_mean
 from filbert.settings import from_mapping
 from filbert.tasks import TASKS, Task
+from filbert.train.growth import Grow
+from filbert.train.presets import PRESETS
+from filbert.train.training import Training
 
 
 @dataclass(frozen=True)
 class Size:
-    """The shape of a network that is yet to be made; its vocabulary is the tokenizer's."""
+    """The shape of a network that is yet to be made: a Shape whose vocabulary is the tokenizer's.
+
+    The fields, their meaning and their defaults are those of Shape; bert-base where it has none.
+    """
 
     depth: int = 12
     width: int = 768
     attention_heads: int = 12
     mlp_width: int = 3072
     max_positions: int = 512
+    segments: int = 2
+    norm_epsilon: float = 1e-12
     dropout_fraction: float = 0.1
+    attention_dropout_fraction: float = 0.0
+    positions: Literal["learned", "rotary"] = "learned"
+    positions_offset: int = 0
+    norm_place: Literal["after", "before"] = "after"
+    gated: bool = False
+    bias: bool = True
+    window: int = 0
+    global_every: int = 1
+    theta: float = 10_000.0
+    local_theta: float = 10_000.0
+    head_activation: Literal["tanh", "relu", "gelu"] = "tanh"
 
     def shape(self, vocab: int) -> Shape:
         """The Shape with a vocabulary."""
         return Shape(vocab=vocab, **dataclasses.asdict(self))
-
-
-@dataclass(frozen=True)
-class Training:
-    """How to train.
-
-    steps, epochs, minutes      the budget: exactly one of them; minutes count training alone, not
-                                evaluation and saving
-    batch_tokens                tokens of one optimizer step, over all GPUs
-    micro_tokens                tokens that go through the network at once; None: batch_tokens
-    peak_lr, warmup_fraction    the rate rises to peak_lr over this part of the budget
-    schedule                    how it falls to 0 afterwards
-    clip_norm                   gradients are scaled down to this norm; 0: never
-    dropout_fraction            None: what the shape says
-    attention_dropout_fraction  0 by default, because the fast kernels have none; the paper's 0.1
-                                takes the slower path
-    evaluate_every_steps        0: at the end only
-    save_every_seconds          between checkpoints; there is always one at the end
-    keep_folders                how many checkpoints stay on disk
-    """
-
-    steps: int | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    batch_tokens: int = 8192
-    micro_tokens: int | None = None
-    optimizer: str = "adamw"
-    peak_lr: float = 5e-4
-    schedule: str = "linear"
-    warmup_fraction: float = 0.06
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-6
-    clip_norm: float = 1.0
-    dropout_fraction: float | None = None
-    attention_dropout_fraction: float = 0.0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 1
-    evaluate_every_steps: int = 0
-    save_every_seconds: float = 300.0
-    keep_folders: int = 2
-
-    def __post_init__(self) -> None:
-        """Refuse what no loop could follow."""
-        budgets = [name for name in ("steps", "epochs", "minutes") if getattr(self, name)]
-        if len(budgets) > 1:
-            raise SettingsError(
-                f"train: exactly one of steps, epochs, minutes is the budget; got {budgets}"
-            )
-        for name, low in (
-            ("steps", 1),
-            ("epochs", 0.0),
-            ("minutes", 0.0),
-            ("batch_tokens", 1),
-            ("micro_tokens", 1),
-            ("peak_lr", 0.0),
-            ("keep_folders", 1),
-            ("weight_decay", 0.0),
-            ("clip_norm", 0.0),
-            ("epsilon", 0.0),
-            ("seed", 0),
-            ("evaluate_every_steps", 0),
-            ("save_every_seconds", 0.0),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value < 1e15:
-                raise SettingsError(f"train.{name} must be a number from {low} on; got {value}")
-        for name in ("warmup_fraction", "beta1", "beta2", "attention_dropout_fraction"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(f"train.{name} must be in [0, 1); got {getattr(self, name)}")
-        if self.dropout_fraction is not None and not 0 <= self.dropout_fraction < 1:
-            raise SettingsError(
-                f"train.dropout_fraction must be in [0, 1); got {self.dropout_fraction}"
-            )
-        if self.seed >= 2**40:
-            raise SettingsError(f"train.seed must be below 2**40; got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -112,6 +54,7 @@ class Plan:
     name    what the recipe makes, for reports
     preset  the sizes that the recipe starts from; a key of PRESETS
     shape   used where no checkpoint is the start
+    grow    how a checkpoint that is the start becomes larger
     task    settings of the task; its name is given by who trains
     train   how to train
     """
@@ -119,6 +62,7 @@ class Plan:
     name: str = ""
     preset: str = "bert-base"
     shape: Size = field(default_factory=Size)
+    grow: Grow = field(default_factory=Grow)
     task: dict[str, Any] = field(default_factory=dict)
     train: Training = field(default_factory=Training)
 
@@ -129,29 +73,6 @@ class Plan:
                 f"no task {name!r}{did_you_mean(name, TASKS)} (known: {', '.join(TASKS)})"
             )
         return from_mapping(self.task | settings, TASKS[name], f"[task] of {self.name or name}")
-
-
-def _size(depth: int, width: int) -> dict[str, Any]:
-    """Google's row of sizes: attention heads of 64, an inner width of four times the width."""
-    return {
-        "shape": {
-            "depth": depth,
-            "width": width,
-            "attention_heads": max(1, width // 64),
-            "mlp_width": 4 * width,
-        }
-    }
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "bert-tiny": _size(2, 128),
-    "bert-mini": _size(4, 256),
-    "bert-small": _size(4, 512),
-    "bert-medium": _size(8, 512),
-    "bert-base": _size(12, 768),
-    "bert-large": _size(24, 1024),
-}
-"""Sizes by name (Turc et al. 2019; Devlin et al. 2019)."""
 
 
 def load_plan(path: Path | str) -> Plan:

@@ -1,18 +1,35 @@
 """From a job to its Folder: what pretrain and finetune have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from filbert.checkpoint import Folder
+from filbert.device import Device, pick_device
 from filbert.errors import FilbertError, SettingsError
 from filbert.progress import Progress, show_figures
 from filbert.settings import override, to_mapping
 from filbert.shards import RowSource
-from filbert.train.events import Evaluated, Event, Saved, Stepped, Stopped
+from filbert.train.board import Board
+from filbert.train.environment import environment_now, record_environment
+from filbert.train.events import (
+    Dropped,
+    Evaluated,
+    Event,
+    Stepped,
+    Stopped,
+    Told,
+    WentBack,
+)
+from filbert.train.live import live_figures
 from filbert.train.loop import Job, train
-from filbert.train.plan import Plan, Training, load_plan
+from filbert.train.plan import Plan, load_plan
+from filbert.train.ranks import Ranks, join
+from filbert.train.run import RunFolder
 from filbert.train.stopping import stop_when_asked
+from filbert.train.training import BUDGETS, Training
 
 
 def chosen_plan(plan: Plan | Path | str, settings: Sequence[str]) -> Plan:
@@ -20,26 +37,53 @@ def chosen_plan(plan: Plan | Path | str, settings: Sequence[str]) -> Plan:
     made = plan if isinstance(plan, Plan) else load_plan(plan)
     if settings:
         made = override(made, _one_budget(made, settings))
-    budgets = (made.train.steps, made.train.epochs, made.train.minutes)
-    if not any(budgets):
+    if made.train.budget is None:
         raise SettingsError(
-            "the plan has no budget: give train.steps, train.epochs or train.minutes"
+            f"the plan has no budget: give one of {', '.join(f'train.{name}' for name in BUDGETS)}"
         )
     return made
 
 
 def _one_budget(plan: Plan, settings: Sequence[str]) -> list[str]:
     """A budget that is set takes the place of the one that the recipe has."""
-    names = [f"train.{name}" for name in ("steps", "epochs", "minutes")]
+    names = [f"train.{name}" for name in BUDGETS]
     given = {setting.partition("=")[0].strip() for setting in settings} & set(names)
     if not given:
         return list(settings)
     return [f"{name}=none" for name in names if name not in given] + list(settings)
 
 
+@contextlib.contextmanager
+def on_a_rank(device: str) -> Iterator[tuple[Device, Ranks]]:
+    """The device of this process and its place among those that train the same model, if any."""
+    picked = pick_device(device)
+    with join(picked.kind) as ranks:
+        if ranks.world > 1 and picked.kind == "cuda":
+            picked = pick_device(f"cuda:{ranks.local}")
+        yield picked, ranks
+
+
 def run_recipe(kind: str, plan: Plan, data: str, start: str) -> Mapping[str, Any]:
     """What makes a run this run: another recipe, other data or another start is another run."""
     return {"kind": kind, "plan": to_mapping(plan), "data": data, "start": start}
+
+
+def held(run: RunFolder, ranks: Ranks) -> AbstractContextManager[Any]:
+    """Keep other processes out of a run; the first rank does it for all."""
+    return run.alone() if ranks.first else contextlib.nullcontext()
+
+
+def claim(
+    run: RunFolder,
+    recipe: Mapping[str, Any],
+    places: Mapping[str, Any],
+    ranks: Ranks,
+    progress: Progress,
+) -> None:
+    """Make the folder this run's; the first rank does, and the others wait for it."""
+    if ranks.first:
+        run.claim(recipe, places=places, note=progress.note)
+    ranks.wait()
 
 
 def follow(
@@ -52,23 +96,24 @@ def follow(
     total, unit = _total(job.settings, job.source)
     stopped: Stopped | None = None
     with (
-        job.run.alone(),
+        held(job.run, job.ranks),
         stop_when_asked() as should_stop,
         progress.stage(what, total, unit) as stage,
+        Board(job.run.path, progress.note) as board,
     ):
+        if job.ranks.first:
+            chosen = {"ranks": job.ranks.world, "precision": job.settings.precision}
+            record_environment(job.run, environment_now(job.device, **chosen))
         for event in train(job, should_stop):
             if watch:
                 watch(event)
-            match event:
-                case Stepped():
-                    figures = {"loss": event.loss, "tokens/s": event.tokens_per_second}
-                    stage.update(event.spent * total, figures | {"step": event.step})
-                case Evaluated():
-                    progress.note(f"step {event.step:,}, dev: {show_figures(event.scores)}")
-                case Stopped():
-                    stopped = event
-                case Saved():
-                    pass
+            if job.ranks.first and job.settings.tensorboard:
+                board.show(event)
+            _tell(event, progress)
+            if isinstance(event, Stepped):
+                stage.update(event.spent * total, live_figures(event))
+            elif isinstance(event, Stopped):
+                stopped = event
         asked = should_stop()
     if stopped or asked:
         where = (
@@ -84,10 +129,27 @@ def follow(
     return folder
 
 
+def _tell(event: Event, progress: Progress) -> None:
+    """A line for what does not happen at every step."""
+    match event:
+        case Told():
+            progress.note(event.text)
+        case Dropped():
+            progress.note(f"step {event.step:,} dropped: {event.reason}")
+        case WentBack():
+            progress.note(f"step {event.step:,}: back to the weights of {event.to_step:,}")
+        case Evaluated():
+            progress.note(f"step {event.step:,}, dev: {show_figures(event.scores)}")
+        case _:
+            pass
+
+
 def _total(settings: Training, source: RowSource) -> tuple[float, str]:
     if settings.steps is not None:
         return settings.steps, "steps"
     if settings.minutes is not None:
         return 60 * settings.minutes, "seconds"
+    if settings.tokens is not None:
+        return settings.tokens, "tokens"
     assert settings.epochs is not None
     return settings.epochs * len(source.lengths), "rows"

@@ -14,6 +14,7 @@ from filbert.checkpoint.families.family import (
     Kind,
     Table,
     Whole,
+    kind_of_task,
 )
 from filbert.checkpoint.families.modernbert import MODERNBERT
 from filbert.checkpoint.families.roberta import ROBERTA, XLM_ROBERTA
@@ -41,4 +42,5 @@ __all__ = [
     "Kind",
     "Table",
     "Whole",
+    "kind_of_task",
 ]

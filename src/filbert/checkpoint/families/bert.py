@@ -71,7 +71,7 @@ BERT = Family(
     kinds={
         "encoder": Kind(optional=("pooler",)),
         "masked": Kind(("words",), ("pooler", "next_sentence")),
-        "pretraining": Kind(("words", "next_sentence"), ("pooler",)),
+        "pretraining": Kind(("words", "pooler", "next_sentence")),
         "classify": Kind(("pooler", "labels")),
         "tag": Kind(("labels",)),
         "span": Kind(("span",)),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from filbert.encoder.shape import Shape
+from filbert.tasks import Task
 
 Pair = tuple[str, tuple[str, ...]]
 Table = tuple[Pair, ...]
@@ -34,6 +35,14 @@ TASK_OF: dict[str, str] = {
 
 KIND_OF: dict[str, str] = {"pretrain": "masked", "classify": "classify", "embed": "encoder"}
 """The kind under which each task's model is saved."""
+
+
+def kind_of_task(task: Task) -> str | None:
+    """The kind under which a task's model is saved; None for one that has no form on disk."""
+    if getattr(task, "pairs", "none") != "none":
+        return "pretraining"
+    return KIND_OF.get(task.name)
+
 
 LABELLED = ("classify", "tag")
 """The kinds whose config.json names labels."""

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from filbert.cli.options import add_device, add_quiet, add_set
-from filbert.cli.output import progress_for, say
-from filbert.progress import show_figures
+from filbert.cli.output import progress_for
+from filbert.cli.run_report import train_and_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,16 +27,17 @@ def run(options: argparse.Namespace) -> int:
     """Train, or go on where the run stands."""
     from filbert.train import finetune
 
-    folder = finetune(
-        options.task,
-        options.train,
+    return train_and_report(
         options.out,
-        start=options.start,
-        dev=options.dev,
-        settings=options.set,
-        device=options.device,
-        progress=progress_for(options.quiet),
-        **({"plan": options.plan} if options.plan else {}),
+        lambda: finetune(
+            options.task,
+            options.train,
+            options.out,
+            start=options.start,
+            dev=options.dev,
+            settings=options.set,
+            device=options.device,
+            progress=progress_for(options.quiet),
+            **({"plan": options.plan} if options.plan else {}),
+        ),
     )
-    say(f"{folder}: {show_figures(folder.scores())}")
-    return 0

@@ -2,12 +2,13 @@
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 from filbert.cli.options import add_device, add_quiet, add_set
-from filbert.cli.output import progress_for, say
+from filbert.cli.output import progress_for
+from filbert.cli.run_report import train_and_report
 from filbert.errors import SettingsError
-from filbert.progress import show_figures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="MODEL", help="go on from this model")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN")
     parser.add_argument("--minutes", type=float, metavar="M", help="the budget; also --set train.…")
+    parser.add_argument(
+        "--gpus",
+        type=int,
+        metavar="N",
+        help="start N processes, one a GPU, that train the model together; with --device cpu, so "
+        "many on the CPU. For several machines: torchrun or srun",
+    )
     add_set(parser)
     add_device(parser)
     add_quiet(parser)
@@ -34,23 +42,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or go on where the run stands."""
+    if options.gpus is not None and options.gpus != 1:
+        return _on_many(options)
     from filbert.train import pretrain
 
     settings = list(options.set)
     if options.minutes is not None:
         settings.append(f"train.minutes={options.minutes}")
-    folder = pretrain(
-        _mixed(options.data),
-        options.out,
-        plan=options.recipe,
-        start=options.start,
-        dev=options.dev,
-        settings=settings,
-        device=options.device,
-        progress=progress_for(options.quiet),
+    data, out = _mixed(options.data), options.out
+    return train_and_report(
+        out,
+        lambda: pretrain(
+            data,
+            out,
+            plan=options.recipe,
+            start=options.start,
+            dev=options.dev,
+            settings=settings,
+            device=options.device,
+            progress=progress_for(options.quiet),
+        ),
     )
-    say(f"{folder}: {show_figures(folder.scores())}")
-    return 0
+
+
+def _on_many(options: argparse.Namespace) -> int:
+    """The same command as so many processes on this machine."""
+    from filbert.device import gpus_here, pick_device
+    from filbert.errors import DeviceError
+    from filbert.train.launch import launch, own_command
+
+    device = pick_device(options.device)
+    if device.kind == "cuda" and options.gpus > (found := gpus_here()):
+        raise DeviceError(f"--gpus {options.gpus}: this machine has {found}")
+    if device.kind == "cpu" and options.device != "cpu":
+        raise DeviceError(
+            f"--gpus {options.gpus}: this machine has no GPU; --device cpu starts so many "
+            "processes on its CPU"
+        )
+    return launch(own_command(_without_gpus(sys.argv[1:])), options.gpus)
+
+
+def _without_gpus(arguments: list[str]) -> list[str]:
+    """The command line without --gpus and its number."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not skip and not argument.startswith("--gpus"):
+            kept.append(argument)
+        skip = argument == "--gpus"
+    return kept
 
 
 def _mixed(asked: list[str]) -> list[tuple[Path, float]]:

@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filbert.cli.output import say
+from filbert.cli.pretrain_rows import (
+    MAX_TOKENS,
+    add_task_options,
+    asked_task,
+    seen_lines,
+    source_for,
+    unmasked,
+)
 from filbert.errors import SettingsError
 
 if TYPE_CHECKING:
-    from filbert.batch import Row
-    from filbert.shards import RowPlace, ShardReader
+    from filbert.batch import Array, Row
+    from filbert.shards import RowPlace, RowSource, ShardReader
+    from filbert.tasks import Pretrain
     from filbert.tokenizer import Tokenizer
 
 _ROWS = 5
@@ -26,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="task",
         choices=("rows", "pretrain"),
         default="rows",
-        help="rows: the tokens as they are; pretrain: hidden tokens with what was there",
+        help="rows: the tokens as they are; pretrain: as the network sees them, with what was "
+        "there behind each hidden one, the labels, the segments and what kind of pair it is",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--rows", type=int, metavar="N", help=f"how many (default {_ROWS})")
@@ -40,14 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also the whole words: each with its number and, in brackets, its tokens' places",
     )
-    parser.add_argument("--max-tokens", type=int, default=128, metavar="N")
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help=f"the longest row (default {MAX_TOKENS}, or what the recipe says)",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--epoch", type=int, default=0, metavar="N")
+    add_task_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print one row, or the first rows of an epoch in the order in which training reads them."""
     from filbert.shards import ShardReader
+    from filbert.shards.batches import row_in
 
     count = _ROWS if options.rows is None else options.rows
     if count < 0:
@@ -55,19 +72,28 @@ def run(options: argparse.Namespace) -> int:
     if options.epoch < 0:
         raise SettingsError(f"--epoch: expected 0 or more, got {options.epoch}")
     asked = None if options.row is None else _asked(options.row)
-    reader = ShardReader(options.shards, max_tokens=options.max_tokens)
+    task = asked_task(options)
+    max_tokens = options.max_tokens if options.max_tokens is not None else MAX_TOKENS
+    if task is not None:
+        max_tokens = task.max_tokens
+    reader = ShardReader(options.shards, max_tokens=max_tokens)
+    source: RowSource = reader
+    if task is not None:
+        task = task.with_tokenizer(reader.tokenizer)
+        source = source_for(task, reader)
     found = reader.contents
     number = None if asked is None else _number(reader, asked)
     say(
         f"{options.shards}: {found.tokens:,} tokens, {found.documents:,} documents, "
         f"{found.sentences:,} sentences, {len(reader.lengths):,} rows of at most "
-        f"{options.max_tokens} tokens, vocabulary {found.vocab_size:,}"
+        f"{max_tokens} tokens, vocabulary {found.vocab_size:,}"
     )
     if number is not None:
-        _show(reader.row(number), reader, options, _said(reader.place(number), number))
+        row = row_in(source, number, options.seed, options.epoch)
+        _show(row, reader, options, task, _said(reader.place(number), number))
         return 0
-    for row in _first_rows(reader, count, options.seed, options.epoch):
-        _show(row, reader, options)
+    for row in _first_rows(source, count, options.seed, options.epoch):
+        _show(row, reader, options, task)
     return 0
 
 
@@ -91,11 +117,11 @@ def _number(reader: "ShardReader", asked: tuple[int, ...]) -> int:
     return asked[0]
 
 
-def _first_rows(reader: "ShardReader", count: int, seed: int, epoch: int) -> "Iterator[Row]":
+def _first_rows(source: "RowSource", count: int, seed: int, epoch: int) -> "Iterator[Row]":
     from filbert.shards import ReadState, read_batches
 
-    batches = read_batches(reader, batch_tokens=1, seed=seed, state=ReadState(epoch, 0))
-    for rows, _ in islice(batches, min(count, len(reader.lengths))):
+    batches = read_batches(source, batch_tokens=1, seed=seed, state=ReadState(epoch, 0))
+    for rows, _ in islice(batches, min(count, len(source.lengths))):
         yield rows[0]
 
 
@@ -109,37 +135,38 @@ def _said(place: "RowPlace", number: int) -> str:
 
 
 def _show(
-    row: "Row", reader: "ShardReader", options: argparse.Namespace, place: str | None = None
+    row: "Row",
+    reader: "ShardReader",
+    options: argparse.Namespace,
+    task: "Pretrain | None",
+    place: str | None = None,
 ) -> None:
-    tokens = reader.tokenizer.tokens(row.token_ids)
-    if options.task == "pretrain":
-        from filbert.tasks import Pretrain
-
-        task = Pretrain(max_tokens=options.max_tokens).with_tokenizer(reader.tokenizer)
+    token_ids, lines, hidden = row.token_ids, [" ".join(reader.tokenizer.tokens(row.token_ids))], ""
+    if task is not None:
         packed = task.batch([row], options.seed, options.epoch)
-        seen = reader.tokenizer.tokens(packed.token_ids)
-        for at in packed.targets["positions"]:
-            tokens[at] = f"{seen[at]}⟨{tokens[at]}⟩"
+        token_ids, lines = unmasked(packed), list(seen_lines(packed, task))
+        hidden = f", {len(packed.targets['labels'])} of them hidden"
     say("")
-    say(f"shard {row.origin[0]}, row {row.origin[1]}, {len(row)} tokens")
+    say(f"shard {row.origin[0]}, row {row.origin[1]}, {len(token_ids)} tokens{hidden}")
     if place is not None:
         say(place)
-    say(" ".join(tokens))
+    for line in lines:
+        say(line)
     if options.words:
-        say(f"words: {' '.join(_words(row, reader.tokenizer))}")
+        say(f"words: {' '.join(_words(token_ids, reader.tokenizer))}")
 
 
-def _words(row: "Row", tokenizer: "Tokenizer") -> Iterator[str]:
+def _words(token_ids: "Array", tokenizer: "Tokenizer") -> Iterator[str]:
     """The whole words of a row: 1:喜欢(3–4); special tokens, which belong to none: [CLS](0)."""
     from filbert.tokenizer.whole_words import whole_words_of_ids
 
-    words = whole_words_of_ids(tokenizer, row.token_ids).tolist()
+    words = whole_words_of_ids(tokenizer, token_ids).tolist()
     first = 0
     for at in range(1, len(words) + 1):
         word = words[first]
         if at < len(words) and word >= 0 and words[at] == word:
             continue
-        ids = row.token_ids[first:at]
+        ids = token_ids[first:at]
         if word < 0:
             yield f"{tokenizer.tokens(ids)[0]}({first})"
         else:

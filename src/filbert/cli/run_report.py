@@ -1,0 +1,41 @@
+"""The page of a run, made when it ends or is stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filbert.cli.output import complain, say
+from filbert.errors import FilbertError
+from filbert.progress import show_figures
+
+if TYPE_CHECKING:
+    from filbert.checkpoint import Folder
+
+
+def train_and_report(out: Path, train: "Callable[[], Folder]") -> int:
+    """Train, write the run's page and say what came of it; a run that is stopped has its page, too.
+
+    A page that cannot be made (the extra [report] is not there) fails no run.
+    """
+    from filbert.train.ranks import place
+
+    first = place().first
+    try:
+        folder = train()
+    except KeyboardInterrupt:
+        if first:
+            _page(out)
+        raise
+    if first:
+        say(f"{folder}: {show_figures(folder.scores())}")
+        _page(out)
+    return 0
+
+
+def _page(out: Path) -> None:
+    from filbert.train.page import write_report
+
+    try:
+        say(f"a page to look at: {write_report(out)}")
+    except FilbertError as error:
+        complain(f"no page of the run: {error}")
