@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filbert.errors import FilbertError, SettingsError
 
+UNCHANGED = "; nothing was changed there"
 LOCK = "lock"
 """The file of a work folder that `locked` holds."""
 _LIVE: set[Path] = set()
@@ -56,9 +57,7 @@ def _cannot_write(goal: Path, error: OSError, renamed: bool) -> Exception:
         and (not any(part.startswith(".tmp-") for part in Path(os.fsdecode(named)).parts))
     ):
         return error
-    return FilbertError(
-        f"{goal} could not be written: {error.strerror or error}; nothing was changed there"
-    )
+    return FilbertError(f"{goal} could not be written: {error.strerror or error}{UNCHANGED}")
 
 
 def _goal_of(path: Path) -> Path:
@@ -118,12 +117,15 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
-        made = True
+        made, identity = True, draft.stat()
         _LIVE.add(draft)
         yield draft
         for file in sorted(draft.rglob("*")):
             flush(file)
         flush(draft)
+        if not os.path.samestat(identity, draft.stat()):
+            # The folder above was moved, and a writer has made another draft in the old place.
+            raise FilbertError(f"{goal}: was moved or removed while it was written{UNCHANGED}")
         check_free(goal, replace)  # again: someone else may have put something there meanwhile
         old = _put(draft, goal)
         renamed = True

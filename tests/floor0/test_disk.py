@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from filbert.disk import atomic_file, atomic_folder, keep_only, locked, sha256_of, work_folder
+from filbert.disk import (
+    atomic_file,
+    atomic_folder,
+    keep_only,
+    locked,
+    remove_all_drafts,
+    remove_folder,
+    sha256_of,
+    work_folder,
+)
 from filbert.errors import FilbertError, SettingsError
 
 
@@ -97,6 +106,39 @@ def test_kill_leaves_the_old_folder_and_the_next_writer_tidies_up(tmp_path: Path
         (draft / "new").write_text("new")
     assert names(tmp_path) == ["run"]
     assert names(tmp_path / "run") == ["new"]
+
+
+def test_a_draft_made_anew_where_the_place_was_moved_away_is_no_folder(tmp_path: Path) -> None:
+    """What was written before the move lies elsewhere: half a folder must not look like a whole."""
+    place = tmp_path / "place"
+
+    def write() -> None:
+        with atomic_folder(place / "run") as draft:
+            (draft / "first").write_text("first")
+            place.rename(tmp_path / "elsewhere")
+            draft.mkdir(parents=True)  # as every writer does that makes a file's parents
+            (draft / "second").write_text("second")
+
+    with pytest.raises(FilbertError, match="run: was moved or removed while it was written"):
+        write()
+    assert names(place) == []
+
+
+def test_a_folder_is_removed_at_once(tmp_path: Path) -> None:
+    """A kill while it is removed leaves a draft, which the next one tidies away."""
+    for name in ("a", "b"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+    script = (
+        "import os, shutil, signal, sys; from pathlib import Path; from filbert.disk import "
+        "remove_folder; shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL); "
+        "remove_folder(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a")])
+    assert done.returncode == -signal.SIGKILL
+    assert [name for name in names(tmp_path) if not name.startswith(".tmp-")] == ["b"]
+    remove_all_drafts(tmp_path, alone=False)
+    remove_folder(tmp_path / "b")
+    assert names(tmp_path) == []
 
 
 def test_an_old_folder_that_was_set_aside_comes_back(tmp_path: Path) -> None:

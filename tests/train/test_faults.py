@@ -86,6 +86,9 @@ def check_whole(*places: Path) -> None:
     for place in places:
         for folder in RunFolder(place).steps():
             assert folder.verify() > 0, folder
+            assert folder.is_complete(), folder
+            assert (folder.path / "model.safetensors").exists(), folder
+            assert (folder.path / "optimizer" / "state.safetensors").exists(), folder
         for name in ("run.json", "environment.json"):
             if (place / name).exists():
                 json.loads((place / name).read_text())
@@ -204,7 +207,10 @@ def move(ask: Ask, place: Path, point: tuple[str, int]) -> dict[str, Any]:
     done = ask(place / "run", failure="move", at=point)
     assert done["code"] in (0, 1), (point, done)
     assert done["code"] == 0 or str(place / "run") in done["said"], (point, done)
-    check_whole(place / "run", place / "run-moved")
+    try:
+        check_whole(place / "run", place / "run-moved")
+    except AssertionError as error:
+        raise AssertionError(f"{point}: {done}") from error
     return done
 
 

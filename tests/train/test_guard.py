@@ -15,7 +15,6 @@ from torch import Tensor
 import filbert
 from filbert.checkpoint import read_tensors
 from filbert.errors import FilbertError
-from filbert.heads import PretrainHead
 from filbert.heads import masked_loss as loss_room
 from filbert.heads import pretrain as head_room
 from filbert.train import Plan, RunFolder, TrainState

@@ -50,7 +50,8 @@ def noted(stepper, task, rows, spare, *, seed, epoch, chance):
     with open(f"{log}-{os.environ['RANK']}", "a") as file:
         for number, row in enumerate(rows):
             start, end = packed.starts[number], packed.ends[number]
-            here = [int(p - start) for p in packed.targets["positions"].tolist() if start <= p < end]
+            positions = packed.targets["positions"].tolist()
+            here = [int(p - start) for p in positions if start <= p < end]
             labels = packed.token_ids[start:end].tolist()
             file.write(json.dumps([epoch, *row.origin, *here, -1, *labels]) + "\\n")
     return gradients(stepper, task, rows, spare, seed=seed, epoch=epoch, chance=chance)

@@ -23,8 +23,9 @@ def train_and_report(out: Path, train: "Callable[[], Folder]") -> int:
     try:
         folder = train()
     except KeyboardInterrupt:
-        if first:
-            _page(out)
+        if not first:
+            return 130  # one rank says "stopped" for all
+        _page(out)
         raise
     if first:
         say(f"{folder}: {show_figures(folder.scores())}")

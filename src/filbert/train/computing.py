@@ -20,8 +20,8 @@ def choose_precision(asked: str, device: Device, step: Callable[[str], object]) 
     """(fp32 or bf16, a word about it).
 
     asked  "auto", "fp32" or "bf16"
-    step   computes a step's gradients in a precision, for "auto" on a CPU that has bfloat16 products
-           to be timed: not everything around them is faster there
+    step   computes a step's gradients in a precision, to be timed for "auto" on a CPU that has
+           bfloat16 products: not everything around them is faster there
     """
     if asked != "auto":
         return asked, asked

@@ -23,9 +23,9 @@ GRACE_SECONDS = 5.0
 def launch(command: Sequence[str], processes: int) -> int:
     """Run a command as so many ranks of one run on this machine; 0 when all of them have ended so.
 
-    Each finds its place in the environment, as under torchrun. Ctrl-C and SIGTERM are handed on: the
-    ranks save and stop, and the result is theirs (130). The output is the first rank's; the others
-    only have errors to say.
+    Each finds its place in the environment, as under torchrun. Ctrl-C and SIGTERM are handed on:
+    the ranks save and stop, and the result is theirs (130). The output is the first rank's; the
+    others only have errors to say.
 
     Raises FilbertError naming the rank that died and how, after ending the others.
     """

@@ -31,12 +31,12 @@ from filbert.train.events import (
     WentBack,
 )
 from filbert.train.optimizers import OPTIMIZERS
+from filbert.train.parts import multiply
 from filbert.train.ranks import ALONE, Ranks
 from filbert.train.roof import roof_flops
 from filbert.train.run import RunFolder
 from filbert.train.saving import Learning, Writer
 from filbert.train.schedules import SCHEDULES
-from filbert.train.parts import multiply
 from filbert.train.state import TrainState
 from filbert.train.step import Found, Stepper
 from filbert.train.training import Training

@@ -253,9 +253,11 @@ def _model(
         shape = plan.shape.shape(task.tokenizer.vocab_size)
         family_for(shape, "[shape]")  # said now, not when the first checkpoint is to be written
         model = build_model(Encoder(shape), task)
-    if task.max_tokens > model.encoder.shape.max_positions:
+    longest = model.encoder.shape.max_positions
+    if task.max_tokens > longest:
+        table = "shape" if begin is None else "grow"
         raise SettingsError(
-            f"task.max_tokens is {task.max_tokens}, but the network reads at most "
-            f"{model.encoder.shape.max_positions} (shape.max_positions)"
+            f"task.max_tokens is {task.max_tokens}, but the network reads at most {longest}: set "
+            f"task.max_tokens={longest}, or {table}.max_positions={task.max_tokens}"
         )
     return model

@@ -12,9 +12,9 @@ from filbert.heads import Model
 from filbert.settings import to_mapping
 from filbert.tasks import Scores, Task
 from filbert.train.averaging import Averages
+from filbert.train.parts import whole, write
 from filbert.train.ranks import Ranks
 from filbert.train.run import RunFolder
-from filbert.train.parts import whole, write
 from filbert.train.state import (
     TrainState,
     load_optimizers,

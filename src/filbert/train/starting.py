@@ -28,6 +28,7 @@ from filbert.train.loop import Job, train
 from filbert.train.plan import Plan, load_plan
 from filbert.train.ranks import Ranks, join
 from filbert.train.run import RunFolder
+from filbert.train.same_run import check_same_run
 from filbert.train.stopping import stop_when_asked
 from filbert.train.training import BUDGETS, Training
 
@@ -80,10 +81,14 @@ def claim(
     ranks: Ranks,
     progress: Progress,
 ) -> None:
-    """Make the folder this run's; the first rank does, and the others wait for it."""
+    """Make the folder this run's; the first rank does, and the others see that it is theirs, too.
+
+    Raises SettingsError as RunFolder.claim does, and where ranks would not train the same.
+    """
     if ranks.first:
         run.claim(recipe, places=places, note=progress.note)
     ranks.wait()
+    check_same_run(run, recipe, ranks)
 
 
 def follow(
