@@ -5,6 +5,7 @@
 #   make check        format, lint, types, import contract, licences, installed packages
 #   make format       rewrite the code in the one format
 #   make bench        filbert beside its peers, ratios printed (long; leave the machine alone)
+#   make bench BENCH=pretrain_loss     one by its name; studies of an hour or two run only so
 #   make faults       the long fault runs: kills, full disks
 #   make clean        remove .venv and what the tools left; runs/ stays
 
@@ -89,8 +90,12 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Studies train for their whole time, an hour or two each: they run only when they are named.
+STUDIES := optimizers pretrain_loss
+BENCH ?= $(filter-out $(STUDIES),$(patsubst benchmarks/%.py,%,$(sort $(wildcard benchmarks/*.py))))
+
 bench: $(VENV)/.installed-bench
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" $(ARGS); done
+	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py" $(ARGS); done
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

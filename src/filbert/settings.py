@@ -6,6 +6,7 @@ here first, and named with the nearest known one.
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import types
 import typing
@@ -28,9 +29,9 @@ def from_mapping(mapping: Mapping[str, Any], kind: type[T], where: str = "settin
     """
     _refuse_unknown(mapping, kind, where, "")
     try:
-        return msgspec.convert(dict(mapping), kind)
+        return msgspec.convert(_with_words(mapping, kind), kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {error}") from error
+        raise SettingsError(f"{where}: {error}{_choices(str(error), kind)}") from error
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{where}: {error}") from error
 
@@ -108,7 +109,47 @@ def override(value: T, changes: Sequence[str]) -> T:
                 )
             table = inner
         table[leaf] = _parse(text.strip())
-    return from_mapping(mapping, type(value), "--set " + " ".join(changes))
+    every = "--set " + " ".join(changes)
+    try:
+        return from_mapping(mapping, type(value), every)
+    except SettingsError as error:
+        problem = str(error).removeprefix(f"{every}: ")
+        wrong = [change for change in changes if _is_about(problem, change.partition("=")[0])]
+        if not wrong or problem == str(error):
+            raise
+        raise SettingsError(f"--set {' '.join(wrong)}: {problem}") from error
+
+
+def _is_about(problem: str, name: str) -> bool:
+    """Whether a message speaks of a setting."""
+    name = name.strip()
+    return problem.startswith(f"unknown setting {name!r}") or f"`$.{name}" in problem
+
+
+def _choices(problem: str, kind: Any) -> str:
+    """The words that a setting may be, where msgspec says of one only that it is none of them."""
+    found = re.fullmatch(r"Invalid enum value .* - at `\$\.([\w.]+)`", problem, re.DOTALL)
+    if found is None:
+        return ""
+    for name in found[1].split("."):
+        tables = [option for option in _options(kind) if dataclasses.is_dataclass(option)]
+        kind = next((hints[name] for hints in map(typing.get_type_hints, tables) if name in hints), None)
+    known = [word for option in _options(kind) for word in typing.get_args(option)]
+    return f" (known: {', '.join(map(str, known))})" if known else ""
+
+
+def _with_words(mapping: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """The mapping with the word "none" for nothing, where that is a choice and nothing is not."""
+    hints = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    found = dict(mapping)
+    for key, value in found.items():
+        options = _options(hints.get(key))
+        tables = [option for option in options if dataclasses.is_dataclass(option)]
+        if value is None and any("none" in typing.get_args(option) for option in options):
+            found[key] = "none"
+        elif isinstance(value, Mapping) and len(tables) == 1:
+            found[key] = _with_words(value, tables[0])
+    return found
 
 
 def _parse(text: str) -> Any:

@@ -3,15 +3,20 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from filbert.checkpoint import model_tensors, save
 from filbert.cli import main
 from filbert.corpus import CorpusReport, Document
 from filbert.corpus.tables import to_table
 from filbert.disk import sha256_of
+from filbert.encoder import Encoder, Shape
+from filbert.heads import build_model
 from filbert.shards import ShardReader, write_shards
+from filbert.tasks import Pretrain
 from filbert.tokenizer import SpecialTokens, Tokenizer
 
 pytest.importorskip("rjieba", reason="Chinese words need rjieba")
@@ -124,6 +129,24 @@ def test_characters_say_how_large_a_shard_is(
     words = ("shards", corpus, "--tokenizer", tokenizer, "--workers", 1)
     assert "in 2 shards" in said(*words, "--out", tmp_path / "s", "--characters", 20)[-1]
     assert said(*words, "--out", tmp_path / "quiet", "--quiet") == []
+
+
+def test_the_tokenizer_may_be_that_of_a_run_or_of_a_model_on_the_hub(
+    corpus: Path, tokenizer: Path, tmp_path: Path, said: Callable[..., list[str]], hub: Any
+) -> None:
+    own = Tokenizer.load(tokenizer)
+    task = Pretrain(max_tokens=16).with_tokenizer(own)
+    shape = Shape(vocab=21, depth=1, width=8, attention_heads=2, mlp_width=8, max_positions=16)
+    arrays = model_tensors(build_model(Encoder(shape), task))
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    save(run / "step-00000007", arrays, shape=shape, task=task, tokenizer=own, train={})
+    hub.add("some-bert", run / "step-00000007")
+    for name in (run, "some-bert"):
+        out = tmp_path / f"of-{Path(name).name}"
+        said("shards", corpus, "--tokenizer", name, "--out", out, "--workers", 1)
+        assert Tokenizer.load(out / "tokenizer").digest == own.digest
 
 
 @pytest.mark.parametrize("option", ["--workers", "--characters"])

@@ -16,6 +16,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -49,7 +50,25 @@ SHORTENED = {
     "filbert pretrain quickstart --data runs/shards --out runs/bert --minutes 10": (
         "filbert pretrain quickstart --data runs/shards --out runs/bert --minutes 0.03"
     ),
+    "filbert pretrain modern_small --data runs/shards --out runs/small --minutes 60": (
+        "filbert pretrain modern_small --data runs/shards --out runs/small --minutes 0.03"
+    ),
+    "filbert pretrain quickstart --data runs/shards --out runs/pairs --minutes 10 \\": (
+        "filbert pretrain quickstart --data runs/shards --out runs/pairs --minutes 0.03 \\"
+    ),
+    "filbert pretrain quickstart --data runs/shards --out runs/two --minutes 10 "
+    "--gpus 2 --device cpu": (
+        "filbert pretrain quickstart --data runs/shards --out runs/two --minutes 0.03 "
+        "--gpus 2 --device cpu"
+    ),
+    # It would serve until it is stopped: here it only says what it finds.
+    "tensorboard --logdir runs": "tensorboard --inspect --logdir runs",
 }
+
+REMADE = ("corpus", "tokenizer", "shards", "bert", "classifier")
+"""What each README makes again of its own texts, in runs/."""
+TRAINED = ("small", "pairs", "two", "field", "adapted", "again")
+"""What it trains of that, there, too."""
 
 SLOTS = {
     "English": {
@@ -177,6 +196,15 @@ def texts(language: str, each: int, seed: int) -> list[dict[str, str]]:
     ]
 
 
+def of_two(language: str, lines: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Texts of two sentences: neighbours of one label together."""
+    between = " " if language == "English" else ""
+    return [
+        {"text": between.join((first["text"], second["text"])), "label": first["label"]}
+        for first, second in zip(lines[::2], lines[1::2], strict=True)
+    ]
+
+
 def write_lines(path: Path, records: list[dict[str, str]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(record, ensure_ascii=False) for record in records)
@@ -220,7 +248,9 @@ def place(tmp_path: Path) -> Path:
         ("English", "my/texts", "train.jsonl", "test.jsonl"),
         ("Chinese", "我的文本", "训练.jsonl", "测试.jsonl"),
     ):
-        write_lines(tmp_path / folder / "texts.jsonl", texts(language, 250, seed=1))
+        write_lines(
+            tmp_path / folder / "texts.jsonl", of_two(language, texts(language, 500, seed=1))
+        )
         write_lines(tmp_path / train, texts(language, 60, seed=2))
         write_lines(tmp_path / test, texts(language, 15, seed=3))
     write_dump(tmp_path / "dumps" / "enwiki.xml.bz2", "English", "en")
@@ -274,9 +304,10 @@ def test_every_block_runs(
     found = blocks()
     assert {block.language for block in found} == {"bash", "python"}
     for block in found:
-        if block.code.startswith("filbert corpus"):
+        if "--out runs/corpus " in block.code:
             # Each README goes the steps from the start, with its own texts.
-            run(["bash", "-c", "rm -rf runs/{corpus,tokenizer,shards,bert,classifier}"], place)
+            for name in REMADE + TRAINED:
+                shutil.rmtree(place / "runs" / name, ignore_errors=True)
         with subtests.test(msg=block.place):
             if block.language == "python":
                 said = run([sys.executable, "-X", "utf8", "-c", block.code], place)

@@ -17,6 +17,8 @@ from filbert.checkpoint import read_tensors
 from filbert.errors import DeviceError, SettingsError
 from filbert.shards import ShardReader
 from filbert.train import Plan, RunFolder, Training
+from filbert.train import loop as loop_room
+from filbert.train.drawing import Drawing
 from filbert.train.loop import train
 from filbert.train.sources import Blocks, same_text, split_off
 from filbert.train.step import Stepper
@@ -77,6 +79,28 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert all((mine[name] == other[name]).all() for name in other)
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"steps": None, "epochs": 0.4}, CHANGING["tokens"], CHANGING["phases"]]
+)
+def test_batches_that_are_made_ahead_are_the_same(
+    world: Any,
+    plan: Plan,
+    tmp_path: Path,
+    settings: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As for a GPU, stopped and resumed: the very steps that are made one after the other."""
+    made = with_train(plan, **settings)
+    filbert.pretrain(world.shards, tmp_path / "plain", plan=made)
+    monkeypatch.setattr(loop_room, "DRAWN_AHEAD_FOR", frozenset({"cpu"}))
+    filbert.pretrain(world.shards, tmp_path / "ahead", plan=made)
+    stopped_after(world, tmp_path / "stopped", made, 5)
+    filbert.pretrain(world.shards, tmp_path / "stopped", plan=made)
+    wanted = [line["loss"] for line in lines(tmp_path / "plain")]
+    for name in ("ahead", "stopped"):
+        assert [line["loss"] for line in lines(tmp_path / name)] == wanted
+
+
 def test_tokens_end_a_run(world: Any, plan: Plan, tmp_path: Path) -> None:
     folder = filbert.pretrain(
         world.shards, tmp_path / "run", plan=with_train(plan, steps=None, tokens=5000)
@@ -102,14 +126,15 @@ def test_rows_get_longer_and_what_is_scored_is_never_learnt(
     phases = ((0.0, 16), (0.5, 64))
     longest: list[int] = []
     learnt: dict[int, set[tuple[int, int]]] = {16: set(), 64: set()}
-    gradients = Stepper.gradients
+    draw = Drawing._draw
 
-    def noted(stepper: Any, task: Any, rows: Any, spare: Any, **settings: Any) -> Any:
-        longest.append(max(map(len, rows)))
-        learnt[16 if len(longest) <= 20 else 64] |= {row.origin for row in rows}
-        return gradients(stepper, task, rows, spare, **settings)
+    def noted(drawing: Any, begun: float, micro_tokens: int) -> Any:
+        drawn = draw(drawing, begun, micro_tokens)
+        longest.append(max(map(len, drawn.rows)))
+        learnt[16 if len(longest) <= 20 else 64] |= {row.origin for row in drawn.rows}
+        return drawn
 
-    monkeypatch.setattr(Stepper, "gradients", noted)
+    monkeypatch.setattr(Drawing, "_draw", noted)
     filbert.pretrain(
         world.shards, tmp_path / "run", plan=with_train(plan, steps=40, length_phases=phases)
     )

@@ -7,9 +7,10 @@ import torch
 
 from filbert.checkpoint.config import config_of, family_for, shape_of
 from filbert.encoder import BERT_BASE, MODERN_BASE, Encoder, Shape, undrawn
+from filbert.errors import SettingsError
 from filbert.heads import build_model
 from filbert.tasks import Pretrain
-from filbert.train import PRESETS, Size, make_plan
+from filbert.train import PRESETS, Size, chosen_plan, load_plan, make_plan
 
 ENGLISH = 30522  # tokens of bert-base-uncased and of Google's miniatures
 MODERN = 50368  # of ModernBERT and Ettin
@@ -117,3 +118,16 @@ def test_a_recipe_may_say_a_modern_shape_field_by_field() -> None:
     assert plan.shape.shape(10).window == 32
     assert plan.shape.shape(10).theta == 50_000
     assert plan.shape.shape(10).positions == "rotary"
+
+
+def test_a_preset_that_is_set_takes_the_place_of_the_recipes() -> None:
+    own = load_plan("quickstart")
+    tiny = chosen_plan("quickstart", ["preset=bert-tiny", "shape.depth=3", "train.steps=5"])
+    assert (own.shape.depth, own.shape.width) == (4, 256)
+    assert (tiny.preset, tiny.shape.depth, tiny.shape.width) == ("bert-tiny", 3, 128)
+    assert tiny.shape.max_positions == own.shape.max_positions == 128, "the recipe's own stays"
+    assert tiny.train.peak_lr == own.train.peak_lr
+    with pytest.raises(SettingsError, match=r"preset 'bert-tin' is unknown; did you mean"):
+        chosen_plan("quickstart", ["preset=bert-tin"])
+    with pytest.raises(SettingsError, match=r"preset=bert-tiny: this plan has its sizes already"):
+        chosen_plan(own, ["preset=bert-tiny"])

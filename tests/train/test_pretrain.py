@@ -180,6 +180,9 @@ def test_going_on_from_a_checkpoint_starts_where_it_ended(
     first = filbert.pretrain(world.shards, tmp_path / "a", plan=with_train(plan, steps=60))
     filbert.pretrain(world.shards, tmp_path / "b", plan=with_train(plan, steps=3), start=first)
     assert losses(tmp_path / "b")[0] < np.mean(losses(tmp_path / "a")[:5]) - 1
+    with pytest.raises(SettingsError, match=r"at most 64: set .*grow\.max_positions=512"):
+        longer = ["task.max_tokens=512"]
+        filbert.pretrain(world.shards, tmp_path / "c", plan=plan, start=first, settings=longer)
 
 
 def test_micro_batches_do_not_change_the_step(world: Any, plan: Plan, tmp_path: Path) -> None:
@@ -211,7 +214,7 @@ def test_a_loss_that_is_no_number_stops_the_run(world: Any, plan: Plan, tmp_path
 
 
 def test_what_does_not_fit_is_said(world: Any, plan: Plan, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"task\.max_tokens is 512.*at most 64"):
+    with pytest.raises(SettingsError, match=r"is 512.*at most 64: set .*shape\.max_positions=512"):
         filbert.pretrain(world.shards, tmp_path / "a", plan=plan, settings=["task.max_tokens=512"])
     with pytest.raises(SettingsError, match=r"'train\.peek_lr'; did you mean 'train\.peak_lr'"):
         filbert.pretrain(world.shards, tmp_path / "b", plan=plan, settings=["train.peek_lr=1"])
@@ -354,3 +357,20 @@ def test_nonsense_is_refused_by_name(plan: Plan, setting: str, tmp_path: Path) -
     name = setting.partition("=")[0].rpartition(".")[2]
     with pytest.raises(SettingsError, match=name):
         filbert.pretrain(tmp_path / "gone", tmp_path / "run", plan=plan, settings=[setting])
+
+
+def test_what_was_measured_at_the_start_is_measured_once(
+    world: Any, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed before its first checkpoint computes as it would have, called again."""
+    loop = importlib.import_module("filbert.train.loop")
+    monkeypatch.setattr(loop, "choose_precision", lambda *given: ("bf16", "bf16"))
+    _stop_after(monkeypatch, 3)
+    monkeypatch.setattr(loop._Loop, "_save", lambda *given, **named: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    monkeypatch.undo()
+    folder = filbert.pretrain(world.shards, tmp_path / "run", plan=plan)
+    assert folder.train()["state"]["precision"] == "bf16"
+    other = filbert.pretrain(world.shards, tmp_path / "other", plan=plan)
+    assert other.train()["state"]["precision"] == "fp32"

@@ -43,19 +43,21 @@ import json, os, sys
 recipe, shards, out, log = sys.argv[1:5]
 stop = int(sys.argv[5]) if len(sys.argv) > 5 else None
 from filbert.train import make_plan, pretrain
-from filbert.train.step import Stepper
-gradients = Stepper.gradients
-def noted(stepper, task, rows, spare, *, seed, epoch, chance):
-    packed = task.batch(rows, seed, epoch) if rows else None
+from filbert.train.drawing import Drawing
+draw = Drawing._draw
+def noted(drawing, begun, micro_tokens):
+    drawn = draw(drawing, begun, micro_tokens)
+    rows = drawn.rows
+    packed = drawing._task.batch(rows, drawing._settings.seed, drawn.epoch) if rows else None
     with open(f"{log}-{os.environ['RANK']}", "a") as file:
         for number, row in enumerate(rows):
             start, end = packed.starts[number], packed.ends[number]
             positions = packed.targets["positions"].tolist()
             here = [int(p - start) for p in positions if start <= p < end]
             labels = packed.token_ids[start:end].tolist()
-            file.write(json.dumps([epoch, *row.origin, *here, -1, *labels]) + "\\n")
-    return gradients(stepper, task, rows, spare, seed=seed, epoch=epoch, chance=chance)
-Stepper.gradients = noted
+            file.write(json.dumps([drawn.epoch, *row.origin, *here, -1, *labels]) + "\\n")
+    return drawn
+Drawing._draw = noted
 if stop is not None:
     import filbert.train.starting as starting
     from filbert.train.loop import train

@@ -19,6 +19,7 @@ _COLUMNS: dict[str, Callable[[Fit], float]] = {
 }
 _WIDEST = 32
 _SHOWN = 1000
+_NEW_SHOWN = 100
 _DRAWN = (
     "The sample is drawn from the corpus by a hash of each document, and at most the first "
     f"{MOST_CHARACTERS:,} characters of each are taken. "
@@ -97,6 +98,7 @@ def write_extension_page(
 
     tokenizer: as it was before. measured: as it is now, as it was, and others.
     """
+    shown = chosen[:_NEW_SHOWN]
     page = Report("New words of a model and what they make of the text")
     page.heading("New words")
     page.text(
@@ -105,8 +107,8 @@ def write_extension_page(
     )
     page.table(
         ["word", "occurs", "pieces before"],
-        [[new.word, new.count, " ".join(tokenizer.tokens(new.pieces))] for new in chosen[:_SHOWN]],
-        caption=f"The first {min(_SHOWN, len(chosen)):,}.",
+        [[new.word, new.count, " ".join(tokenizer.tokens(new.pieces))] for new in shown],
+        caption=f"The first {len(shown):,}.",
     )
     _compare(page, measured, f"{documents:,} documents. {ABOUT_EXTENSION_SAMPLE}")
     page.write(path)

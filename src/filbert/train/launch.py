@@ -4,13 +4,14 @@ torchrun does the same for many machines; this is for one, without its agent: a 
 ends the others within seconds, in words, and nothing is restarted behind the user's back.
 """
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from filbert.errors import DeviceError, FilbertError
@@ -18,14 +19,16 @@ from filbert.errors import DeviceError, FilbertError
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
 """Between asking a process to end and ending it."""
+_SET_PARENT_DEATH_SIGNAL = 1  # Linux' prctl(2)
 
 
 def launch(command: Sequence[str], processes: int) -> int:
     """Run a command as so many ranks of one run on this machine; 0 when all of them have ended so.
 
-    Each finds its place in the environment, as under torchrun. Ctrl-C and SIGTERM are handed on:
-    the ranks save and stop, and the result is theirs (130). The output is the first rank's; the
-    others only have errors to say.
+    Each finds its place in the environment, as under torchrun. Ctrl-C and SIGTERM are handed on,
+    also that the terminal was closed: the ranks save and stop, and the result is theirs (130). On
+    Linux they do so, too, where this process is killed outright. The output is the first rank's;
+    the others only have errors to say.
 
     Raises FilbertError naming the rank that died and how, after ending the others.
     """
@@ -44,8 +47,9 @@ def launch(command: Sequence[str], processes: int) -> int:
     handed: list[int] = []
     before = {
         number: signal.signal(number, lambda number, frame: handed.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in _handed_on()
     }
+    end_with_us = _ending_with(os.getpid())
     try:
         for rank in range(processes):
             place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -55,6 +59,7 @@ def launch(command: Sequence[str], processes: int) -> int:
                     env=environment | place,
                     stdout=None if rank == 0 else subprocess.DEVNULL,
                     start_new_session=True,  # a terminal's Ctrl-C comes through us alone, once
+                    preexec_fn=end_with_us,
                 )
             )
         return _watch(ranks, handed)
@@ -64,10 +69,36 @@ def launch(command: Sequence[str], processes: int) -> int:
             signal.signal(number, handler)
 
 
+def _handed_on() -> list[signal.Signals]:
+    """What the ranks are told of; nothing is said to nohup's when the terminal goes."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers
+
+
+def _ending_with(parent: int) -> Callable[[], None] | None:
+    """What a rank does before it begins, so that it is asked to stop when its parent is gone.
+
+    Else it would train on unseen, and keep the run for itself. None where the system has no such.
+    """
+    if sys.platform != "linux":
+        return None
+    system = ctypes.CDLL(None)
+
+    def ask() -> None:
+        system.prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
+        if os.getppid() != parent:  # gone already
+            os._exit(1)
+
+    return ask
+
+
 def _watch(ranks: Sequence["subprocess.Popen[bytes]"], handed: list[int]) -> int:
     while True:
         while handed:
             number = handed.pop()
+            number = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
             for each in ranks:
                 with suppress(ProcessLookupError):
                     each.send_signal(number)

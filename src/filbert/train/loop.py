@@ -14,12 +14,13 @@ from filbert.checkpoint import Card, Folder
 from filbert.device import Device
 from filbert.errors import FilbertError, SettingsError, did_you_mean
 from filbert.heads import Model
-from filbert.shards import ReadState, RowSource, read_batches
+from filbert.shards import RowSource
 from filbert.tasks import Scores, Task, answer_rows
 from filbert.train import guard
 from filbert.train.averaging import Averages
 from filbert.train.budget import middle_of_next, spent
 from filbert.train.computing import choose_compiling, choose_precision, compile_layers, known
+from filbert.train.drawing import Drawing, Drawn
 from filbert.train.events import (
     Dropped,
     Evaluated,
@@ -44,6 +45,8 @@ from filbert.train.training import Training
 _Choice = TypeVar("_Choice")
 _Logged = TypeVar("_Logged", Stepped, Dropped, WentBack, Evaluated)
 
+DRAWN_AHEAD_FOR = frozenset({"cuda"})
+"""Where the next step's batch is made meanwhile; on a CPU it would take the cores from this one."""
 _NAMED_ROWS = 100
 
 
@@ -118,8 +121,8 @@ class _Loop:
         self._writer = Writer(job.run, job.task, settings, job.card, job.ranks)
         self._state, self._scores, self._unscored = TrainState(), Scores(), False
         self._saved_at = time.monotonic()
-        self._last_seconds, self._roof, self._begun = 0.0, 0.0, 0.0
-        self._rehearsed: list[Row] | None = None
+        self._last_seconds, self._roof = 0.0, 0.0
+        self._rehearsed: tuple[Drawing, Drawn] | None = None
         self._made = True
         self._wrong = ""
 
@@ -130,6 +133,9 @@ class _Loop:
         words = []
         precision, compiled = old.precision, old.compiled
         if not precision:
+            said = json.loads(job.ranks.word_from_first(json.dumps(job.run.computing())))
+            precision, compiled = str(said.get("precision", "")), bool(said.get("compiled"))
+        if not precision:
             precision, word = choose_precision(job.settings.precision, job.device, self._rehearse)
             precision = job.ranks.word_from_first(precision)
             words.append(word)
@@ -138,6 +144,10 @@ class _Loop:
                 job.settings.compile, job.model, job.device, lambda: self._rehearse(precision)
             )
             words.append(word)
+            if job.settings.attention_dropout_fraction:
+                words.append("attention by torch's SDPA, as the faster kernels have no dropout")
+            if job.ranks.first:
+                job.run.note_computing(precision, compiled)
         elif compiled:
             compile_layers(job.model)
         self._learn_in(precision)
@@ -170,19 +180,18 @@ class _Loop:
         if self._is_over():
             yield from self._finish()
             return
-        self._begun = self._next_begun()
-        phase = self._phase()
-        batches = self._batches(phase)
+        drawing = self._drawing()
+        try:
+            yield from self._steps(drawing)
+        finally:
+            drawing.close()
+
+    def _steps(self, drawing: Drawing) -> Iterator[Event]:
         while True:
-            self._begun = self._next_begun()
-            if self._phase() != phase:
-                phase = self._phase()
-                batches = self._batches(phase)
-            yield from self._step(batches)
+            yield from self._step(drawing)
             over = self._is_over()
             if self._state.dropped >= self._job.settings.patience_steps:
                 yield from self._go_back()
-                batches = self._batches(phase)
             if over and self._job.dev:
                 # The last evaluation may take long: what was learnt is safe before it begins.
                 yield self._save(unscored=True)
@@ -198,20 +207,16 @@ class _Loop:
                 if over or stop:
                     return
 
-    def _step(self, batches: Iterator[tuple[list[Row], ReadState]]) -> Iterator[Event]:
+    def _step(self, drawing: Drawing) -> Iterator[Event]:
         """One step, made or dropped."""
-        job, settings, begun = self._job, self._job.settings, self._begun
+        job, settings = self._job, self._job.settings
         start = time.perf_counter()
         step, micro = self._state.step, self._stepper.micro_tokens
-        rows, read = next(batches)
-        found = self._stepper.gradients(
-            job.task.at(begun),
-            rows,
-            self._spare(),
-            seed=settings.seed,
-            epoch=self._state.read.epoch,
-            chance=_chance(settings.seed, step, job.ranks.rank),
-        )
+        drawn = drawing.draw(self._next_begun(), micro)
+        begun = drawn.begun
+        if job.device.kind in DRAWN_AHEAD_FOR and (ahead := self._begun_after(drawn)) is not None:
+            drawing.draw_ahead(ahead, micro)
+        found = self._gradients(drawing, drawn, _chance(settings.seed, step, job.ranks.rank))
         wrong = guard.what_is_wrong(
             found.loss, found.norm, self._state.recent, settings.spike_deviations
         )
@@ -223,8 +228,8 @@ class _Loop:
         self._last_seconds = seconds
         self._scores = Scores()  # what was scored were other weights
         self._state = replace(
-            self._state.after(read, found.tokens, seconds),
-            phase=self._phase(),
+            self._state.after(drawn.after, found.tokens, seconds),
+            phase=drawn.phase,
             dropped=0 if wrong is None else self._state.dropped + 1,
             recent=(
                 guard.with_loss(self._state.recent, found.loss)
@@ -239,10 +244,19 @@ class _Loop:
                 f"{self._stepper.micro_tokens:,} from now on"
             )
         if wrong is not None:
-            yield self._log(self._dropped(wrong, rows))
+            yield self._log(self._dropped(wrong, drawn))
             return
-        peak = settings.peak_lr
-        yield self._log(self._stepped(found, rate * peak, seconds))
+        yield self._log(self._stepped(found, begun, rate * settings.peak_lr, seconds))
+
+    def _gradients(self, drawing: Drawing, drawn: Drawn, chance: int) -> Found:
+        rows = drawn.rows or [self._job.source_of(drawn.phase).row(0)]
+        return self._stepper.gradients(
+            self._job.task,
+            drawn.pieces,
+            lambda tokens: drawing.pieces(rows, drawn.begun, drawn.epoch, tokens),
+            int(bool(drawn.rows)),
+            chance,
+        )
 
     def _update(self, found: Found, rate: float) -> None:
         """Clip, and let the optimizers make their step."""
@@ -312,34 +326,28 @@ class _Loop:
         job = self._job
         return job.settings.keep_best and job.run.is_best(job.task.main_score, self._scores)
 
-    def _batches(self, phase: int) -> Iterator[tuple[list[Row], ReadState]]:
-        """Batches from where the state stands; of a new phase, from an epoch of its own on."""
-        job, read = self._job, self._state.read
-        if phase != self._state.phase:
-            read = ReadState(read.epoch + 1, 0)
-        self._state = replace(self._state, phase=phase, read=read)
-        return read_batches(
-            job.source_of(phase),
-            batch_tokens=lambda: job.settings.batch_tokens_at(self._begun),
-            seed=job.settings.seed,
-            state=read,
-            rank=job.ranks.rank,
-            world=job.ranks.world,
+    def _drawing(self) -> Drawing:
+        job, state = self._job, self._state
+        return Drawing(
+            job.task,
+            job.phases or (job.source,),
+            job.settings,
+            job.ranks,
+            read=state.read,
+            phase=state.phase,
         )
-
-    def _spare(self) -> Row:
-        return self._job.source_of(self._phase()).row(0)
 
     def _rehearse(self, precision: str) -> Found:
         """The first step's gradients, to no effect."""
-        job = self._job
         self._stepper.precision = precision
         if self._rehearsed is None:
-            self._begun = self._next_begun()
-            self._rehearsed = next(self._batches(self._phase()))[0]
-        task, seed = job.task.at(self._begun), job.settings.seed
-        rows, spare = self._rehearsed, self._spare()
-        return self._stepper.gradients(task, rows, spare, seed=seed, epoch=0, chance=0)
+            drawing = self._drawing()
+            self._rehearsed = (
+                drawing,
+                drawing.draw(self._next_begun(), self._stepper.micro_tokens),
+            )
+            drawing.close()
+        return self._gradients(*self._rehearsed, 0)
 
     def _is_over(self) -> bool:
         script = self._job.script
@@ -355,19 +363,33 @@ class _Loop:
             return job.script[self._state.step]
         return middle_of_next(self._state, job.settings, self._rows(), self._last_seconds)
 
+    def _begun_after(self, drawn: Drawn) -> float | None:
+        """The same for the step after the one that has been drawn and is yet to be made.
+
+        None where that cannot be known: how many tokens several ranks read, say. Of a clock it is a
+        guess; the log has it, and so the run can be repeated all the same.
+        """
+        job, state = self._job, self._state
+        if job.script is not None:
+            return job.script[state.step + 1] if state.step + 1 < len(job.script) else None
+        if job.settings.tokens is not None and job.ranks.world > 1:
+            return None
+        tokens = sum(packed.token_ids.size for packed in drawn.pieces.packs)
+        after = replace(state.after(drawn.after, tokens, self._last_seconds), phase=drawn.phase)
+        rows = len(job.source_of(drawn.phase).lengths)
+        begun = middle_of_next(after, job.settings, rows, self._last_seconds)
+        return begun if spent(after, job.settings, rows) < 1 else None
+
     def _rows(self) -> int:
         return len(self._job.source_of(self._state.phase).lengths)
 
-    def _phase(self) -> int:
-        return self._job.settings.phase_at(self._begun) if self._job.phases else 0
-
-    def _stepped(self, found: Found, rate: float, seconds: float) -> Stepped:
+    def _stepped(self, found: Found, begun: float, rate: float, seconds: float) -> Stepped:
         state, seconds = self._state, max(seconds, 1e-9)
         world = self._job.ranks.world
         share = found.flops / seconds / (self._roof * world) if self._roof else 0.0
         return Stepped(
             step=state.step,
-            begun=self._begun,
+            begun=begun,
             loss=found.loss,
             learning_rate=rate,
             gradient_norm=found.norm,
@@ -379,10 +401,10 @@ class _Loop:
             figures=found.figures | {"roof_share": share},
         )
 
-    def _dropped(self, reason: str, rows: Sequence[Row]) -> Dropped:
-        origins = [row.origin for row in rows[:_NAMED_ROWS]]
+    def _dropped(self, reason: str, drawn: Drawn) -> Dropped:
+        origins = [row.origin for row in drawn.rows[:_NAMED_ROWS]]
         self._wrong = reason
-        return Dropped(self._state.step, self._begun, reason, origins, min(1.0, self._spent()))
+        return Dropped(self._state.step, drawn.begun, reason, origins, min(1.0, self._spent()))
 
     def _log(self, event: _Logged) -> _Logged:
         """Write an event down, on the first rank."""

@@ -75,8 +75,10 @@ class Plan:
         return from_mapping(self.task | settings, TASKS[name], f"[task] of {self.name or name}")
 
 
-def load_plan(path: Path | str) -> Plan:
+def load_plan(path: Path | str, preset: str | None = None) -> Plan:
     """A recipe file (TOML) laid over the preset that it names; a bare name is one of filbert's own.
+
+    preset: takes the place of the recipe's.
 
     Raises SettingsError naming file and field.
     """
@@ -89,6 +91,8 @@ def load_plan(path: Path | str) -> Plan:
         raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    if preset is not None:
+        recipe["preset"] = preset
     return make_plan(recipe, str(path))
 
 

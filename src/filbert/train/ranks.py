@@ -49,7 +49,14 @@ class Ranks:
         if self.world == 1:
             return [float(number) for number in numbers]
         tensor = torch.tensor(numbers, dtype=torch.float64)
-        dist.all_reduce(tensor, group=self.control)
+        heard = [torch.empty_like(tensor) for _ in range(self.world)] if self.first else None
+        # Not all_reduce: gloo's is a ring, 2 (world - 1) messages one after another whatever the
+        # size, a tenth of a second with 512 ranks. To the first and from there by a tree it is
+        # world messages that do not wait for each other, and the logarithm of it that do.
+        dist.gather(tensor, heard, dst=0, group=self.control)
+        if heard is not None:
+            tensor = torch.stack(heard).sum(dim=0)
+        dist.broadcast(tensor, src=0, group=self.control)
         return [float(number) for number in tensor]
 
     def from_first(self, numbers: Sequence[float]) -> list[float]:

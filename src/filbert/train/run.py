@@ -16,6 +16,7 @@ from filbert.errors import CheckpointError, FilbertError, SettingsError
 FORMAT = 1
 RUN_FILE = "run.json"
 LOG_FILE = "log.jsonl"
+COMPUTING_FILE = "computing.json"
 ENVIRONMENT_FILE = "environment.json"
 LOCK_FILE = ".lock"
 BEST = "best"
@@ -66,7 +67,10 @@ class RunFolder:
     def _claim(self, recipe: dict[str, Any]) -> None:
         found = self.read() if self.steps() and (self.path / RUN_FILE).exists() else None
         if found is None:
-            for name in (LOG_FILE, ENVIRONMENT_FILE):
+            names = [LOG_FILE, ENVIRONMENT_FILE]
+            # What the same run found out before it was killed, ahead of its first checkpoint.
+            names += [] if self._is_the_same(recipe) else [COMPUTING_FILE]
+            for name in names:
                 (self.path / name).unlink(missing_ok=True)
         else:
             differences = [
@@ -88,6 +92,35 @@ class RunFolder:
                     json.dumps({"format": FORMAT, **recipe}, indent=2, sort_keys=True) + "\n",
                     encoding="utf-8",
                 )
+
+    def _is_the_same(self, recipe: dict[str, Any]) -> bool:
+        """Whether run.json says this recipe, wherever its data lie."""
+        try:
+            found = self.read()
+        except CheckpointError:
+            return False
+        return {**found, "places": None} == {**recipe, "places": None}
+
+    def computing(self) -> dict[str, Any]:
+        """How the run computes, as `note_computing` wrote it; empty where nothing is known."""
+        try:
+            found = json.loads((self.path / COMPUTING_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def note_computing(self, precision: str, compiled: bool) -> None:
+        """Write down what was measured at the start: measured again, it might come out otherwise.
+
+        Raises FilbertError if the disk refuses.
+        """
+        file = self.path / COMPUTING_FILE
+        try:
+            with atomic_file(file) as draft:
+                said = {"precision": precision, "compiled": compiled}
+                draft.write_text(json.dumps(said) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise self._refused(file, error) from error
 
     def read(self) -> dict[str, Any]:
         """What run.json says. Raises CheckpointError naming it where it says nothing."""

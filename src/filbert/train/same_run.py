@@ -51,11 +51,12 @@ def _steps(run: RunFolder) -> list[str]:
 
 
 def _other_recipe(mine: Mapping[str, Any], theirs: Mapping[str, Any], ranks: Ranks) -> str:
-    other = [key for key in sorted(mine | theirs) if mine.get(key) != theirs.get(key)]
+    keys = sorted({*mine, *theirs})
+    other = [key for key in keys if mine.get(key) != theirs.get(key)]
     if not other:
         return ""
     return (
-        f"rank {ranks.rank} of {ranks.world} has another {', another '.join(other)} than rank 0; "
+        f"rank {ranks.rank} of {ranks.world} differs from rank 0 in its {', '.join(other)}; "
         "expected the same recipe and the same bytes on every machine"
     )
 

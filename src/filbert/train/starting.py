@@ -34,8 +34,18 @@ from filbert.train.training import BUDGETS, Training
 
 
 def chosen_plan(plan: Plan | Path | str, settings: Sequence[str]) -> Plan:
-    """A plan, or the recipe file of one, with settings laid over it."""
-    made = plan if isinstance(plan, Plan) else load_plan(plan)
+    """A plan, or the recipe file of one, with settings laid over it.
+
+    `preset=NAME` puts a recipe on other sizes; what it says of the shape itself stays.
+    """
+    presets = [text for text in settings if text.partition("=")[0].strip() == "preset"]
+    settings = [text for text in settings if text not in presets]
+    if isinstance(plan, Plan) and presets:
+        raise SettingsError(
+            f"--set {presets[-1]}: this plan has its sizes already; give a recipe, or shape.…"
+        )
+    preset = presets[-1].partition("=")[2].strip(" \"'") if presets else None
+    made = plan if isinstance(plan, Plan) else load_plan(plan, preset)
     if settings:
         made = override(made, _one_budget(made, settings))
     if made.train.budget is None:

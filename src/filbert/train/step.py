@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from filbert.batch import Packed, Row, batches_by_tokens
+from filbert.batch import Packed
 from filbert.device import Device
 from filbert.encoder import to_tensors
 from filbert.encoder.tensors import PackedTensors
 from filbert.errors import DeviceError
 from filbert.heads import Model
 from filbert.tasks import Task
+from filbert.train.drawing import Pieces
 from filbert.train.optimizers.sums import square_sum
-from filbert.train.parts import part, whole_sums
+from filbert.train.parts import part, whole, whole_sums
 from filbert.train.ranks import Ranks
 from filbert.train.roof import step_flops
 
@@ -92,51 +93,54 @@ class Stepper:
             )
 
     def gradients(
-        self, task: Task, rows: Sequence[Row], spare: Row, *, seed: int, epoch: int, chance: int
+        self, task: Task, pieces: Pieces, again: Callable[[int], Pieces], weight: int, chance: int
     ) -> Found:
         """The gradients of the mean loss over the rows of all ranks.
 
-        rows         this rank's, perhaps none
-        spare        any row: a rank without rows takes part with it, at no weight
-        seed, epoch  of the task's choices
-        chance       seeds dropout; another number on each rank
+        pieces  this rank's rows
+        again   cuts them anew, in pieces of so many tokens
+        weight  1; 0 where they are a spare row, with which a rank without rows takes part
+        chance  seeds dropout; another number on each rank
 
         Raises DeviceError where even the longest row is too much for the memory.
         """
         self.model.train()
-        weight = 1.0 if rows else 0.0
-        rows = rows or [spare]
         while True:
-            pieces = batches_by_tokens([len(row) for row in rows], self.micro_tokens)
-            packs = [task.batch([rows[i] for i in piece], seed, epoch) for piece in pieces]
+            if pieces.micro_tokens != self.micro_tokens:
+                pieces = again(self.micro_tokens)
             try:
                 if self._untried:
-                    self._try(task, packs[0])
-                return self._walk(task, packs, weight, chance)
+                    self._try(task, pieces.packs[0])
+                return self._walk(task, pieces.packs, weight, chance)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
-            self._halve([len(row) for row in rows], reason)
+            self._halve(pieces.lengths, reason)
 
-    def _walk(self, task: Task, packs: Sequence[Packed], weight: float, chance: int) -> Found:
+    def _walk(self, task: Task, packs: Sequence[Packed], weight: int, chance: int) -> Found:
         """All pieces of a step, forward and backward."""
         counts, tokens, flops = self._agree(task, packs, weight)
         torch.manual_seed(chance)
         self.model.zero_grad(set_to_none=True)
-        sums = torch.zeros(len(counts), 2)
+        sums = torch.zeros(len(counts), 2, device=self._device.name)
         for number, packed in enumerate(packs):
             with self._synced(last=number + 1 == len(packs)):
                 loss, terms = self._through(packed, counts)
                 # Ranks' gradients are averaged on their way; what is wanted is their sum.
                 (loss * (weight * self._ranks.world)).backward()
-            sums += terms.cpu() * weight
+            sums += terms * weight
         totals = torch.tensor(self._ranks.sum(sums.flatten().tolist())).view(-1, 2)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = float(self._norm(gradients))
+        return _found(counts, totals.tolist(), norm, tokens, flops)
+
+    def _norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        if self._device.kind == "cuda":
+            return whole(torch.nn.utils.get_total_norm(gradients))
         # Not torch's own norm, which on a CPU depends on the number of threads (sums.py).
         squares = whole_sums([square_sum(part(each)) for each in gradients], gradients)
-        norm = float(squares.sum().sqrt())
-        return _found(counts, totals.tolist(), norm, tokens, flops)
+        return squares.sum().sqrt()
 
     def _through(self, packed: Packed, counts: Mapping[str, int]) -> tuple[Tensor, Tensor]:
         shape = self.model.encoder.shape
@@ -147,7 +151,7 @@ class Stepper:
         return found
 
     def _agree(
-        self, task: Task, packs: Sequence[Packed], weight: float
+        self, task: Task, packs: Sequence[Packed], weight: int
     ) -> tuple[dict[str, int], int, float]:
         """The step's targets by term, its tokens and flops, over all ranks."""
         mine: Counter[str] = Counter()

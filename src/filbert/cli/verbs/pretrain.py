@@ -70,7 +70,15 @@ def _on_many(options: argparse.Namespace) -> int:
     from filbert.device import gpus_here, pick_device
     from filbert.errors import DeviceError
     from filbert.train.launch import launch, own_command
+    from filbert.train.ranks import place
 
+    if (world := place().world) > 1:
+        raise DeviceError(
+            f"--gpus {options.gpus}: this process is one of {world} already, as its environment "
+            "says (torchrun, srun); leave --gpus out there"
+        )
+    if options.gpus < 1:
+        raise DeviceError(f"--gpus: expected 1 or more, got {options.gpus}")
     device = pick_device(options.device)
     if device.kind == "cuda" and options.gpus > (found := gpus_here()):
         raise DeviceError(f"--gpus {options.gpus}: this machine has {found}")
@@ -83,12 +91,14 @@ def _on_many(options: argparse.Namespace) -> int:
 
 
 def _without_gpus(arguments: list[str]) -> list[str]:
-    """The command line without --gpus and its number."""
+    """The command line without --gpus, as far as it was spelt out, and its number."""
     kept, skip = [], False
     for argument in arguments:
-        if not skip and not argument.startswith("--gpus"):
+        name, sign, _ = argument.partition("=")
+        found = not skip and len(name) > len("--") and "--gpus".startswith(name)
+        if not skip and not found:
             kept.append(argument)
-        skip = argument == "--gpus"
+        skip = found and not sign
     return kept
 
 

@@ -9,7 +9,9 @@ from filbert.cli.output import complain, progress_for, say
 from filbert.errors import SettingsError
 
 if TYPE_CHECKING:
+    from filbert.progress import Progress
     from filbert.shards import ShardSet
+    from filbert.tokenizer import Tokenizer
 
 _STOPPED = 130
 
@@ -20,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "corpus", type=Path, metavar="CORPUS", help="a folder made by filbert corpus"
     )
     parser.add_argument(
-        "--tokenizer", type=Path, required=True, metavar="DIR", help="a tokenizer's, or a model's"
+        "--tokenizer",
+        required=True,
+        metavar="DIR",
+        help="a tokenizer's folder, or a model's: a folder, a run, a name on the hub",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
@@ -42,21 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tokenise and write."""
     from filbert.shards import write_shards
-    from filbert.tokenizer import Tokenizer
 
     for name in ("workers", "characters"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name}: expected 1 or more, got {value}")
+    progress = progress_for(options.quiet)
     try:
         contents = write_shards(
             options.corpus,
-            Tokenizer.load(options.tokenizer),
+            _tokenizer(options.tokenizer, progress),
             options.out,
             characters_per_shard=options.characters,
             workers=options.workers,
             restart=options.restart,
-            progress=progress_for(options.quiet),
+            progress=progress,
         )
     except KeyboardInterrupt:
         complain("stopped; the same command goes on where it was (--restart begins anew)")
@@ -64,6 +69,18 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet:
         _summarise(contents, options.out)
     return 0
+
+
+def _tokenizer(named: str, progress: "Progress") -> "Tokenizer":
+    """Of a folder that need hold nothing else, or of a model by any of its names."""
+    from filbert.tokenizer import Tokenizer
+
+    path = Path(named)
+    if path.is_dir() and not (path / "run.json").exists():
+        return Tokenizer.load(path)
+    from filbert.checkpoint import find_folder
+
+    return find_folder(named, progress=progress).tokenizer()
 
 
 def _summarise(contents: "ShardSet", out: Path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 PIECE = 2**18
 """So many numbers at a time on a CPU, so that what lies between two operations stays in the cache;
-2**16 and whole tensors took half as long again (docs/log.md)."""
+2**16 and whole tensors were slower (docs/log.md)."""
 
 
 def pieces(tensor: Tensor) -> tuple[Tensor, ...]:
