@@ -133,7 +133,9 @@ def _choices(problem: str, kind: Any) -> str:
         return ""
     for name in found[1].split("."):
         tables = [option for option in _options(kind) if dataclasses.is_dataclass(option)]
-        kind = next((hints[name] for hints in map(typing.get_type_hints, tables) if name in hints), None)
+        kind = next(
+            (hints[name] for hints in map(typing.get_type_hints, tables) if name in hints), None
+        )
     known = [word for option in _options(kind) for word in typing.get_args(option)]
     return f" (known: {', '.join(map(str, known))})" if known else ""
 

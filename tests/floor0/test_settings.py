@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ class Inner:
     steps: int | None = None
     name: str = ""
     parts: tuple[str, ...] = ()
+    average: Literal["none", "ema"] = "ema"
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,36 @@ def test_override_refuses(change: str, message: str) -> None:
         override(Outer(), [change])
 
 
+def test_none_is_a_word_where_it_is_a_choice() -> None:
+    value = override(Outer(train=Inner(steps=3)), ["train.average=none", "train.steps=none"])
+    assert value.train == Inner(steps=None, average="none")
+    assert from_mapping({"train": {"average": None}}, Outer).train.average == "none"
+
+
+def test_a_wrong_word_is_said_with_those_that_are_known() -> None:
+    message = r"^--set train.average=mean: .*'mean'.*`\$.train.average` \(known: none, ema\)$"
+    with pytest.raises(SettingsError, match=message):
+        override(Outer(), ["train.peak_lr=1", "train.average=mean"])
+    with pytest.raises(SettingsError, match=r"\(known: none, ema\)"):
+        from_mapping({"average": "mean"}, Inner)
+
+
+def test_an_error_names_the_change_that_is_wrong_alone() -> None:
+    changes = ["title=a", "train.steps=many", "train.peak_lr=1"]
+    with pytest.raises(SettingsError, match=r"^--set train.steps=many: ") as caught:
+        override(Outer(), changes)
+    assert "title" not in str(caught.value)
+    with pytest.raises(SettingsError, match=r"^--set train.peek_lr=1: unknown"):
+        override(Outer(), [*changes, "train.peek_lr=1"])
+
+
 def test_to_mapping_is_plain() -> None:
     assert to_mapping(Outer())["train"] == {
         "peak_lr": 1e-3,
         "steps": None,
         "name": "",
         "parts": [],
+        "average": "ema",
     }
     assert from_mapping(to_mapping(Outer()), Outer) == Outer()
     # also of values that msgspec made, whose defaults it would leave out

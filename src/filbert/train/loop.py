@@ -129,27 +129,7 @@ class _Loop:
     def begin(self) -> Iterator[Event]:
         """Find out how to compute, and go on where the run stands; say what is worth a line."""
         job, newest = self._job, self._newest
-        old = TrainState() if newest is None else self._writer.state_of(newest)
-        words = []
-        precision, compiled = old.precision, old.compiled
-        if not precision:
-            said = json.loads(job.ranks.word_from_first(json.dumps(job.run.computing())))
-            precision, compiled = str(said.get("precision", "")), bool(said.get("compiled"))
-        if not precision:
-            precision, word = choose_precision(job.settings.precision, job.device, self._rehearse)
-            precision = job.ranks.word_from_first(precision)
-            words.append(word)
-            self._stepper.precision = precision
-            compiled, word = choose_compiling(
-                job.settings.compile, job.model, job.device, lambda: self._rehearse(precision)
-            )
-            words.append(word)
-            if job.settings.attention_dropout_fraction:
-                words.append("attention by torch's SDPA, as the faster kernels have no dropout")
-            if job.ranks.first:
-                job.run.note_computing(precision, compiled)
-        elif compiled:
-            compile_layers(job.model)
+        precision, compiled, words = self._choose_computing()
         self._learn_in(precision)
         if newest is not None:
             self._state = self._writer.read(self._learning, newest, weights=False)
@@ -164,6 +144,34 @@ class _Loop:
         self._roof = roof_flops(job.device, precision)
         if words:
             yield Told(f"{job.device}: {', '.join(words)}")
+
+    def _choose_computing(self) -> tuple[str, bool, list[str]]:
+        """(in which precision, whether compiled, words about it); as the run did, if it ran before.
+
+        Measured again it might come out otherwise, and a resumed run would not be the same.
+        """
+        job, settings = self._job, self._job.settings
+        if self._newest is not None:
+            old = self._writer.state_of(self._newest)
+            precision, compiled = old.precision, old.compiled
+        else:
+            said = json.loads(job.ranks.word_from_first(json.dumps(job.run.computing())))
+            precision, compiled = str(said.get("precision", "")), bool(said.get("compiled"))
+        if precision:
+            if compiled:
+                compile_layers(job.model)
+            return precision, compiled, []
+        chosen, why = choose_precision(settings.precision, job.device, self._rehearse)
+        precision = self._stepper.precision = job.ranks.word_from_first(chosen)
+        compiled, word = choose_compiling(
+            settings.compile, job.model, job.device, lambda: self._rehearse(precision)
+        )
+        words = [why, word]
+        if settings.attention_dropout_fraction:
+            words.append("attention by torch's SDPA, as the faster kernels have no dropout")
+        if job.ranks.first:
+            job.run.note_computing(precision, compiled)
+        return precision, compiled, words
 
     def _learn_in(self, precision: str) -> None:
         """Make what changes on the way, for computing in this precision."""

@@ -127,6 +127,10 @@ class RunFolder:
         file = self.path / RUN_FILE
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise CheckpointError(
+                f"{self.path}: expected the folder of a run; there is no {RUN_FILE}"
+            ) from error
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{file}: cannot be read: {error}") from error
         if not isinstance(found, dict) or found.pop("format", None) != FORMAT:

@@ -148,7 +148,7 @@ def split_off(
     starts = np.sort(chosen * size)
     found = Blocks(rows, starts, np.minimum(starts + size, rows))
     if not len(found):
-        raise DataError(f"{rows} rows are too few to split a dev set off; give one with dev=")
+        raise DataError(f"{rows} rows are too few to split a dev set off; give one (--dev)")
     return found
 
 

@@ -139,6 +139,11 @@ class Training:
                 f"train.batch_start_tokens must be at most batch_tokens, {self.batch_tokens}; "
                 f"got {self.batch_start_tokens}"
             )
+        if self.batch_start_tokens is not None and not self.batch_warmup_fraction:
+            raise SettingsError(
+                "train.batch_start_tokens needs train.batch_warmup_fraction, the part of the "
+                "budget over which the batch grows, above 0"
+            )
         starts = [start for start, _ in self.length_phases]
         lengths = [length for _, length in self.length_phases]
         rising = sorted(set(starts)) == starts and sorted(set(lengths)) == lengths
