@@ -61,8 +61,8 @@ SHORTENED = {
         "filbert pretrain quickstart --data runs/shards --out runs/two --minutes 0.03 "
         "--gpus 2 --device cpu"
     ),
-    # It would serve until it is stopped: here it only says what it finds.
-    "tensorboard --logdir runs": "tensorboard --inspect --logdir runs",
+    # It would serve until it is stopped: here it only says what it finds. Its own libraries warn.
+    "tensorboard --logdir runs": "PYTHONWARNINGS=ignore tensorboard --inspect --logdir runs",
 }
 
 REMADE = ("corpus", "tokenizer", "shards", "bert", "classifier")

@@ -1,4 +1,4 @@
-"""filbert pretrain --gpus: the command of the ranks, and that none of them outlives its launcher."""
+"""filbert pretrain --gpus: the ranks' command, and that none outlives its launcher."""
 
 import os
 import signal

@@ -180,8 +180,8 @@ def test_going_on_from_a_checkpoint_starts_where_it_ended(
     first = filbert.pretrain(world.shards, tmp_path / "a", plan=with_train(plan, steps=60))
     filbert.pretrain(world.shards, tmp_path / "b", plan=with_train(plan, steps=3), start=first)
     assert losses(tmp_path / "b")[0] < np.mean(losses(tmp_path / "a")[:5]) - 1
+    longer = ["task.max_tokens=512"]
     with pytest.raises(SettingsError, match=r"at most 64: set .*grow\.max_positions=512"):
-        longer = ["task.max_tokens=512"]
         filbert.pretrain(world.shards, tmp_path / "c", plan=plan, start=first, settings=longer)
 
 

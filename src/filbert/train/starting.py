@@ -110,6 +110,7 @@ def follow(
     """
     total, unit = _total(job.settings, job.source)
     stopped: Stopped | None = None
+    stepped = False
     with (
         held(job.run, job.ranks),
         stop_when_asked() as should_stop,
@@ -127,9 +128,12 @@ def follow(
             _tell(event, progress)
             if isinstance(event, Stepped):
                 stage.update(event.spent * total, live_figures(event))
+                stepped = True
             elif isinstance(event, Stopped):
                 stopped = event
         asked = should_stop()
+        if not (stepped or asked):
+            stage.update(total)  # the run was found done
     if stopped or asked:
         where = (
             f"stopped at step {stopped.step:,}, saved in {stopped.folder}"
