@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,11 @@ _Logged = TypeVar("_Logged", Stepped, Dropped, WentBack, Evaluated)
 
 DRAWN_AHEAD_FOR = frozenset({"cuda"})
 """Where the next step's batch is made meanwhile; on a CPU it would take the cores from this one."""
+AT_ONCE = {"cpu": 8192, "cuda": 1 << 20}
+"""Tokens that go through the network at once to begin with. A GPU says when its memory is full; on
+a CPU the system would end the process, and larger pieces are no faster there."""
+REHEARSED_TOKENS = {"cpu": 2048, "cuda": 1 << 16}
+"""What is enough to see how a step is computed best."""
 _NAMED_ROWS = 100
 
 
@@ -104,7 +110,7 @@ class _Loop:
     _learning: Learning
 
     def __init__(self, job: Job, should_stop: Callable[[], bool]):
-        settings = job.settings
+        settings, device = job.settings, job.device
         self._job, self._should_stop = job, should_stop
         self._rate = _pick(SCHEDULES, "schedule", settings.schedule)
         self._optimizers_of = _pick(OPTIMIZERS, "optimizer", settings.optimizer)
@@ -112,10 +118,10 @@ class _Loop:
         # Sharding replaces the parameters: whoever holds them comes afterwards.
         self._stepper = Stepper(
             job.model,
-            device=job.device,
+            device=device,
             ranks=job.ranks,
             precision=settings.precision,
-            micro_tokens=settings.micro_tokens or settings.batch_tokens,
+            micro_tokens=settings.micro_tokens or min(settings.batch_tokens, AT_ONCE[device.kind]),
             sharded=settings.sharding == "full",
         )
         self._writer = Writer(job.run, job.task, settings, job.card, job.ranks)
@@ -349,12 +355,17 @@ class _Loop:
         """The first step's gradients, to no effect."""
         self._stepper.precision = precision
         if self._rehearsed is None:
-            drawing = self._drawing()
-            self._rehearsed = (
-                drawing,
-                drawing.draw(self._next_begun(), self._stepper.micro_tokens),
-            )
+            drawing, micro = self._drawing(), self._stepper.micro_tokens
+            drawn = drawing.draw(self._next_begun(), micro)
             drawing.close()
+            most = REHEARSED_TOKENS[self._job.device.kind]
+            ends = itertools.accumulate(len(row) for row in drawn.rows)
+            rows = [row for row, end in zip(drawn.rows, ends, strict=True) if end <= most]
+            rows = rows or list(drawn.rows[:1])
+            if rows:
+                pieces = drawing.pieces(rows, drawn.begun, drawn.epoch, micro)
+                drawn = replace(drawn, rows=rows, pieces=pieces)
+            self._rehearsed = drawing, drawn
         return self._gradients(*self._rehearsed, 0)
 
     def _is_over(self) -> bool:

@@ -27,7 +27,8 @@ class Training:
                                 rows of 128 tokens first and of 512 for the last tenth (Devlin et
                                 al. 2019, A.2); the last is task.max_tokens. Empty: always that
     micro_tokens                tokens that go through the network at once on one GPU; None: all of
-                                them, and half of that whenever the memory does not suffice
+                                them (on a CPU 8,192), and half of that whenever the memory does
+                                not suffice
 
     How it learns:
 
