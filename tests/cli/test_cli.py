@@ -204,7 +204,7 @@ def test_light_to_import(
         ("corpus good.txt --out full", "full is there already"),
         ("corpus good.txt --out good.txt/c", "good.txt"),
         ("vocab nowhere --size 100 --out v", "nowhere: expected a corpus"),
-        ("shards nowhere --tokenizer nowhere --out s", "nowhere: expected a"),
+        ("shards nowhere --tokenizer nowhere --out s", "nowhere: no folder here; "),
         ("show nowhere", "nowhere: expected a folder of shards"),
         ("show {shards} --rows -1", "--rows: expected 0 or more, got -1"),
         ("show {shards} --max-tokens 1", "max_tokens: expected 3 or more, got 1"),

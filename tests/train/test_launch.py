@@ -66,6 +66,16 @@ def wait_for(place: Path, word: str) -> None:
         time.sleep(0.05)
 
 
+def test_ranks_that_a_signal_ends_at_once_are_no_failure(tmp_path: Path) -> None:
+    place, deaf = tmp_path / "rank", RANK.replace("signal.signal(signal.SIGTERM, stop)", "")
+    command = [sys.executable, "-c", LAUNCH, deaf, str(place)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(place, "there")
+        process.send_signal(signal.SIGTERM)
+        assert "Error" not in process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process that its parent is gone")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 130), (signal.SIGKILL, -9)])
 def test_ranks_stop_when_the_terminal_or_the_launcher_is_gone(

@@ -7,6 +7,7 @@ from filbert.encoder.shape import Shape
 from filbert.errors import SettingsError
 
 Positions = Literal["tiled", "interpolated"]
+_MOST = {"max_positions": 1 << 20, "depth": 1000, "width": 1 << 16, "mlp_width": 1 << 18}
 Layers = Literal["stacked", "spread"]
 
 
@@ -33,6 +34,13 @@ class Grow:
     layers: Layers = "stacked"
     width: int | None = None
     mlp_width: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that are a slip of the pen: they would fill the memory first."""
+        for name, most in _MOST.items():
+            wanted = getattr(self, name)
+            if wanted is not None and not 1 <= wanted <= most:
+                raise SettingsError(f"grow.{name} must be from 1 to {most:,}; got {wanted:,}")
 
     def is_asked(self) -> bool:
         """Whether anything shall grow."""

@@ -95,10 +95,12 @@ def _ending_with(parent: int) -> Callable[[], None] | None:
 
 
 def _watch(ranks: Sequence["subprocess.Popen[bytes]"], handed: list[int]) -> int:
+    asked: set[int] = set()
     while True:
         while handed:
             number = handed.pop()
             number = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
+            asked.add(-number)
             for each in ranks:
                 with suppress(ProcessLookupError):
                     each.send_signal(number)
@@ -107,6 +109,8 @@ def _watch(ranks: Sequence["subprocess.Popen[bytes]"], handed: list[int]) -> int
             bad = [code for code in codes if code]
             if not bad or set(bad) == {130}:
                 return bad[0] if bad else 0
+        if asked.intersection(codes):
+            return 130  # asked before it could listen, or twice: it stopped where it was
         for rank, code in enumerate(codes):
             if code not in (None, 0, 130):
                 raise FilbertError(

@@ -291,8 +291,9 @@ class _Loop:
         reason = self._wrong
         if newest is None or state.returned >= _number(newest):
             way = "" if newest is None else f", as after the last return to {newest}"
+            saved = "nothing was saved yet" if newest is None else "what was saved is still whole"
             raise FilbertError(
-                f"step {state.step:,}: {reason}{way}; what was saved is still whole: "
+                f"step {state.step:,}: {reason}{way}; {saved}: "
                 f"try a smaller train.peak_lr than {self._job.settings.peak_lr}"
             )
         old = self._writer.read(self._learning, newest, weights=True)
@@ -405,7 +406,10 @@ class _Loop:
     def _stepped(self, found: Found, begun: float, rate: float, seconds: float) -> Stepped:
         state, seconds = self._state, max(seconds, 1e-9)
         world = self._job.ranks.world
-        share = found.flops / seconds / (self._roof * world) if self._roof else 0.0
+        reached = found.flops / seconds / world
+        # Measured while the machine was busy, the roof may have been too low.
+        self._roof = max(self._roof, reached)
+        share = reached / self._roof if self._roof else 0.0
         return Stepped(
             step=state.step,
             begun=begun,
