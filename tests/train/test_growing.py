@@ -498,11 +498,3 @@ def test_growth_without_a_start_and_a_shape_without_a_form_are_refused_at_once(
         filbert.finetune(
             "classify", examples, tmp_path / "c", start=tmp_path, settings=["grow.depth=4"]
         )
-
-
-@pytest.mark.parametrize("size", [0, 2**40])
-def test_sizes_that_are_a_slip_of_the_pen_are_refused(size: int) -> None:
-    with pytest.raises(
-        SettingsError, match=r"grow\.max_positions must be from 1 to 1,048,576; got"
-    ):
-        Grow(max_positions=size)

@@ -11,6 +11,7 @@ import filbert
 from filbert.errors import CheckpointError, SettingsError
 from filbert.progress import plain
 from filbert.train import Plan, RunFolder, Training, chosen_plan
+from filbert.train.growth import Grow
 
 
 def test_a_batch_that_would_never_grow_is_refused() -> None:
@@ -38,3 +39,11 @@ def test_a_run_that_is_done_is_shown_as_done(world: Any, plan: Plan, tmp_path: P
     filbert.pretrain(world.shards, tmp_path / "run", plan=plan, progress=plain(said))
     assert ": 12/12 steps" in said.getvalue()
     assert ": 0/12 steps" not in said.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 2**40])
+def test_sizes_that_are_a_slip_of_the_pen_are_refused(size: int) -> None:
+    with pytest.raises(
+        SettingsError, match=r"grow\.max_positions must be from 1 to 1,048,576; got"
+    ):
+        Grow(max_positions=size)

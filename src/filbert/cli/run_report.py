@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from filbert.checkpoint import Folder
 
 
-def train_and_report(out: Path, train: "Callable[[], Folder]") -> int:
+def train_and_report(out: Path, train: "Callable[[], Folder]", *, quiet: bool) -> int:
     """Train, write the run's page and say what came of it; a run that is stopped has its page, too.
 
     A page that cannot be made (the extra [report] is not there) fails no run.
@@ -25,18 +25,20 @@ def train_and_report(out: Path, train: "Callable[[], Folder]") -> int:
     except KeyboardInterrupt:
         if not first:
             return 130  # one rank says "stopped" for all
-        _page(out)
+        _page(out, quiet)
         raise
     if first:
         say(f"{folder}: {show_figures(folder.scores())}")
-        _page(out)
+        _page(out, quiet)
     return 0
 
 
-def _page(out: Path) -> None:
+def _page(out: Path, quiet: bool) -> None:
     from filbert.train.page import write_report
 
     try:
-        say(f"a page to look at: {write_report(out)}")
+        page = write_report(out)
+        if not quiet:
+            say(f"a page to look at: {page}")
     except FilbertError as error:
         complain(f"no page of the run: {error}")

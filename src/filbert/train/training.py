@@ -119,7 +119,8 @@ class Training:
         for name, low in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not low <= value < 1e15:
-                raise SettingsError(f"train.{name} must be a number from {low} on; got {value}")
+                least = "above 0" if 0 < low < 1 else f"from {low} on"
+                raise SettingsError(f"train.{name} must be a number {least}; got {value}")
         for name in _FRACTIONS:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

@@ -40,4 +40,5 @@ def run(options: argparse.Namespace) -> int:
             progress=progress_for(options.quiet),
             **({"plan": options.plan} if options.plan else {}),
         ),
+        quiet=options.quiet,
     )

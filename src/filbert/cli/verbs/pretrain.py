@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
             device=options.device,
             progress=progress_for(options.quiet),
         ),
+        quiet=options.quiet,
     )
 
 
