@@ -44,14 +44,7 @@ def part(tensor: Tensor) -> Tensor:
 
 def join(own: Tensor, like: Tensor) -> Tensor:
     """The whole of a tensor that is cut as `like` is. Every rank must ask."""
-    spread = _spread(like)
-    if spread is None:
-        return own
-    module = sys.modules["torch.distributed.tensor"]
-    joined: Tensor = module.DTensor.from_local(
-        own, spread.device_mesh, spread.placements, shape=like.shape, stride=like.stride()
-    ).full_tensor()
-    return joined
+    return whole(spread_like(own, like))
 
 
 def cut(values: Tensor, like: Tensor) -> Tensor:
