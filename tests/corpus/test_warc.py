@@ -191,6 +191,19 @@ BODY = "<html><p>The text of the page, 网页的文字。</p></html>".encode()
             chunked(gzip.compress(BODY)),
         ),
     ],
+    # Without names the bytes would be the name, and gzip's have the time in them.
+    ids=[
+        "chunked",
+        "chunked, stored decoded",
+        "gzip",
+        "gzip, stored decoded",
+        "deflate",
+        "raw deflate",
+        "br",
+        "br, stored decoded",
+        "identity",
+        "chunked gzip",
+    ],
 )
 def test_bodies_are_decoded(tmp_path, http, body):
     (item,) = read(tmp_path, page(1, http=http, body=body))
