@@ -3,6 +3,7 @@
 Every number is bounded here, so that a hostile config.json cannot ask for absurd memory.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -130,7 +131,22 @@ def family_for(shape: Shape, where: str, named: str | None = None) -> Family:
         if _fits(family, shape):
             return family
     who = f"{named} cannot" if named else "no family of transformers can"
-    raise CheckpointError(f"{where}: {who} have this shape, so it has no form on disk: {shape}")
+    raise CheckpointError(
+        f"{where}: {who} have this shape, so it has no form on disk; unlike BERT's: "
+        f"{_unlike_bert(shape)}"
+    )
+
+
+def _unlike_bert(shape: Shape) -> str:
+    """What of a shape is not as in BERT, but for its sizes."""
+    named = [
+        f"{field.name}={getattr(shape, field.name)!r}"
+        for field in dataclasses.fields(Shape)
+        if field.default is not dataclasses.MISSING
+        and field.name != "max_positions"
+        and getattr(shape, field.name) != field.default
+    ]
+    return ", ".join(named) or "nothing"
 
 
 def config_of(

@@ -145,6 +145,12 @@ class _Given:
                 rows += rows_aside(reader, blocks, task.pairs)
             total = sum(map(len, readers))
             progress.note(f"no dev set given: {len(rows):,} of {total:,} rows split off")
+        elif isinstance(dev, Path | str | ShardReader):
+            scored = _reader(dev, lengths[-1]).contents.digest
+            if scored in {reader.contents.digest for reader in readers}:
+                progress.note(
+                    "the dev set is among what is learnt from: its scores say nothing of new text"
+                )
         phases = []
         for length in lengths:
             cut = readers if length == lengths[-1] else _readers(mixed, length)

@@ -37,9 +37,9 @@ def cosine(spent: float, settings: Training) -> float:
 def wsd(spent: float, settings: Training) -> float:
     """Warm-up, stable, decay: stay at the peak until the last decay_fraction of the budget.
 
-    A run can so be made longer afterwards from any step of the stable part (Hu et al. 2024). It
-    falls as 1 - √x, which ended lower than a straight line in Hägele et al. 2024 (section 3.2), and
-    is ModernBERT's (Warner et al. 2024, section 2.2).
+    From any checkpoint of the stable part another run can begin (`start`) and be as long as it
+    likes (Hu et al. 2024). It falls as 1 - √x, which ended lower than a straight line in Hägele et
+    al. 2024 (section 3.2), and is ModernBERT's (Warner et al. 2024, section 2.2).
     """
     left = settings.decay_fraction
     if spent <= 1 - left:
