@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One sequence as the network reads it, special tokens included.
+    """One sequence as the network reads it, special tokens included; or several that belong together.
 
     token_ids      int32 [tokens]
     segments       uint8 [tokens], 0 for the first text, 1 for the second
@@ -35,6 +35,10 @@ class Row:
     partner        int32 [tokens], a span of another document, without special tokens, from the
                    start of a sentence on: what a next-sentence task may put in this row's place
     partner_ends   int32 [sentences], the exclusive end of each sentence of the partner, rising
+    parts          int32 [sequences], the exclusive end of each sequence among its tokens, rising,
+                   where the row is several that are learnt from and answered together: a pair to
+                   compare, the endings of a choice; None: it is one
+    aligned        the task's own arrays, an entry a token: a word's number, a label
     """
 
     token_ids: NDArray[np.int32]
@@ -49,6 +53,8 @@ class Row:
     partner: NDArray[np.int32] | None = None
     epoch: int | None = None
     partner_ends: NDArray[np.int32] | None = None
+    parts: NDArray[np.int32] | None = None
+    aligned: Mapping[str, Array] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a row that no network could read."""
@@ -60,6 +66,22 @@ class Row:
             raise DataError(
                 f"a row's segments need the shape of its token_ids {self.token_ids.shape}; "
                 f"got {self.segments.shape}"
+            )
+        if self.parts is not None:
+            self._check_parts(self.parts)
+        for name, array in (self.aligned or {}).items():
+            if len(array) != self.token_ids.size:
+                raise DataError(
+                    f"a row of {self.token_ids.size} tokens needs as many entries of {name!r}; "
+                    f"got {len(array)}"
+                )
+
+    def _check_parts(self, parts: NDArray[np.int32]) -> None:
+        last = int(parts[-1]) if parts.size else 0
+        if last != self.token_ids.size or (np.diff(parts, prepend=0) < 1).any():
+            raise DataError(
+                f"a row's parts must rise to its {self.token_ids.size} tokens, each with one at "
+                f"least; got {parts.tolist()}"
             )
 
     def __len__(self) -> int:
@@ -99,18 +121,51 @@ class Packed:
 
 
 def pack(rows: Sequence[Row], targets: Mapping[str, Array] | None = None) -> Packed:
-    """Lay rows end to end, in the order given.
+    """Lay rows end to end, in the order given; of a row with parts, each is a sequence.
 
     Raises DataError if there are no rows.
     """
     if not rows:
         raise DataError("pack needs at least one row; got none")
     lengths = np.fromiter((len(row) for row in rows), np.int32, len(rows))
+    ends = np.cumsum(lengths, dtype=np.int32)
+    if any(row.parts is not None for row in rows):
+        of_rows = [
+            end - len(row) + row.parts if row.parts is not None else np.array([end], np.int32)
+            for row, end in zip(rows, ends, strict=True)
+        ]
+        ends = np.concatenate(of_rows).astype(np.int32)
     return Packed(
         token_ids=np.concatenate([row.token_ids for row in rows]).astype(np.int32, copy=False),
         segments=np.concatenate([row.segments for row in rows]).astype(np.uint8, copy=False),
-        ends=np.cumsum(lengths, dtype=np.int32),
+        ends=ends,
         targets=dict(targets or {}),
+    )
+
+
+def aligned(rows: Sequence[Row], name: str) -> Array:
+    """An array of the rows' own by its name, end to end as `pack` lays the rows.
+
+    Raises DataError for a row that has none of that name.
+    """
+    found = [(row.aligned or {}).get(name) for row in rows]
+    given = [array for array in found if array is not None]
+    if len(given) != len(rows):
+        raise DataError(f"{len(rows) - len(given)} of {len(rows)} rows have no {name!r}")
+    return np.concatenate(given)
+
+
+def joined(rows: Sequence[Row], labels: Array | None = None) -> Row:
+    """Several sequences as one row, to be learnt from and answered together.
+
+    Its tokens_cut is the sum of theirs; its labels are those given.
+    """
+    return Row(
+        np.concatenate([row.token_ids for row in rows]),
+        np.concatenate([row.segments for row in rows]),
+        labels=labels,
+        tokens_cut=sum(row.tokens_cut for row in rows),
+        parts=np.cumsum([len(row) for row in rows], dtype=np.int32),
     )
 
 

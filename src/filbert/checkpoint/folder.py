@@ -6,6 +6,7 @@ train.json, scores.json and checksums.json.
 
 import glob
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -263,17 +264,10 @@ class Folder:
             name = "embed"  # made for vectors, whatever was left standing on the encoder
         longest = shape_of(config, where).max_positions
         if name == "classify":
-            problem = config.get("problem_type")
-            labels = self.labels()
-            if problem not in (None, "single_label_classification") or len(labels) < 2:
-                raise CheckpointError(
-                    f"{where}: problem_type {problem!r:.80} with {len(labels)} labels: only "
-                    "'single_label_classification' with two labels or more is known"
-                )
-            settings: dict[str, Any] = {"labels": labels, "max_tokens": longest}
-            settings["pooling"] = pooling_of(config, where)
-            return self._make(name, settings, where)
-        settings = {"max_tokens": longest}
+            return self._their_classifier(config, where, longest)
+        settings: dict[str, Any] = {"max_tokens": longest}
+        if name == "tag":
+            settings["labels"] = self.labels()
         if name == "embed":
             settings |= {"pooling": "mean", "normalise": False}
             sentence = read_sentence_settings(self.path)
@@ -282,6 +276,25 @@ class Folder:
                 settings = dict(vars(sentence))
                 settings["max_tokens"] = min(longest, sentence.max_tokens or longest)
         return self._make(name, settings, where)
+
+    def _their_classifier(self, config: Mapping[str, Any], where: str, longest: int) -> Task:
+        """A classifier by its problem; with one output it says a number, or ranks."""
+        problem, labels = config.get("problem_type"), self.labels()
+        settings: dict[str, Any] = {"max_tokens": longest, "pooling": pooling_of(config, where)}
+        if problem in (None, "regression") and len(labels) == 1:
+            name = "rerank" if problem is None else "regress"
+            return self._make(name, settings, where)
+        several = problem == "multi_label_classification"
+        if not several and (
+            problem not in (None, "single_label_classification") or len(labels) < 2
+        ):
+            raise CheckpointError(
+                f"{where}: problem_type {problem!r:.80} with {len(labels)} labels: expected "
+                "'single_label_classification' with two or more, 'multi_label_classification', or "
+                "'regression' with one"
+            )
+        settings |= {"labels": labels, "several": several}
+        return self._make("classify", settings, where)
 
     def _check_casing(self) -> None:
         """A tokenizer here folds case by itself; sentence-transformers may do it before one."""

@@ -74,7 +74,7 @@ def open_tensors(folder: Folder, *, verify: bool = True) -> Opened:
         shape,
         family,
         required=family.kinds[kind].parts,
-        labels=len(labels),
+        labels=len(labels) or None,
         where=str(folder),
     )
     check_copies(folder, stored, matched)

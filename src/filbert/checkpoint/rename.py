@@ -37,6 +37,9 @@ AXES: dict[str, tuple[str, ...]] = {
     "span.bias": ("2",),
     "output.weight": ("labels", "width"),
     "output.bias": ("labels",),
+    "first": ("labels",),
+    "next": ("labels", "labels"),
+    "last": ("labels",),
 }
 """The axes of each of our tensors; what is not listed is one vector of the width."""
 

@@ -13,7 +13,12 @@ import numpy as np
 
 from filbert.checkpoint.card import Card, write_card
 from filbert.checkpoint.config import config_of, family_for
-from filbert.checkpoint.families import KIND_OF, kind_of_task
+from filbert.checkpoint.families import (
+    KIND_OF,
+    kind_of_task,
+    labels_of_task,
+    problem_of_task,
+)
 from filbert.checkpoint.folder import CHECKSUMS, Folder
 from filbert.checkpoint.json_files import inside, write_bytes, write_json, write_ours
 from filbert.checkpoint.rename import to_theirs
@@ -73,7 +78,7 @@ def save(
             f"{path}: a {row.model_type} has no form on disk for {row.class_of(kind)}: "
             f"it has {', '.join(row.classes)}"
         )
-    labels = tuple(getattr(task, "labels", ()))
+    labels = labels_of_task(task)
     tensors = to_theirs(model_tensors, shape, row, kind, len(labels), str(path))
     config = config_of(
         shape,
@@ -83,8 +88,8 @@ def save(
         pooling=getattr(task, "pooling", "first") if kind == "classify" else "first",
         special_ids=special_ids(tokenizer),
     )
-    if kind == "classify":
-        config["problem_type"] = "single_label_classification"
+    if (problem := problem_of_task(task)) is not None:
+        config["problem_type"] = problem
     with draft_of(path, replace=replace) as draft:
         write_json(draft / "config.json", config)
         write_tensors(draft / "model.safetensors", tensors)

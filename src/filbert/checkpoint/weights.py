@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from filbert.checkpoint.families import Family, Kind, kind_of_task
+from filbert.checkpoint.families import Family, Kind, kind_of_task, labels_of_task
 from filbert.checkpoint.folder import Folder
 from filbert.checkpoint.rename import Match, match
 from filbert.checkpoint.stored import Stored, check_copies, read_joined, stored_tensors
 from filbert.encoder import Encoder, Shape, undrawn
 from filbert.errors import CheckpointError, SettingsError
 from filbert.heads import EmbedHead, Model, build_model
-from filbert.tasks import Classify, Task
+from filbert.tasks import Task
 
 
 def model_tensors(model: Model) -> dict[str, np.ndarray]:
@@ -63,7 +63,7 @@ def load(
         shape,
         family,
         required=required,
-        labels=len(own.labels) if isinstance(own, Classify) else None,
+        labels=None if own is None else len(labels_of_task(own)) or None,
         where=str(folder),
     )
     check_copies(folder, stored, matched)
@@ -121,10 +121,10 @@ def _build(
         with undrawn():
             model.head.pooler = nn.Linear(shape.width, shape.width)
     state, fresh = {}, []
-    same_labels = getattr(own, "labels", None) == getattr(task, "labels", None)
+    same_labels = own is not None and _outputs(own) == _outputs(task)
     for name in model.state_dict():
         sources = found.get(name)
-        if sources is None or (name.startswith("head.output.") and not same_labels):
+        if sources is None or (name.startswith(_LABELLED) and not same_labels):
             fresh.append(name)
             continue
         state[name] = torch.from_numpy(read_joined(folder, sources, stored))
@@ -132,3 +132,12 @@ def _build(
     model.fresh = fresh
     model.family = folder.family().model_type
     return model
+
+
+_LABELLED = ("head.output.", "head.first", "head.next", "head.last")
+"""The tensors that are of use for the very labels alone that they were learnt for."""
+
+
+def _outputs(task: Task) -> tuple[str, tuple[str, ...]]:
+    """What a task's outputs mean."""
+    return task.name, labels_of_task(task)

@@ -9,7 +9,7 @@ from filbert.checkpoint import Folder, find_folder
 from filbert.device import pick_device
 from filbert.engine.torch_engine import TorchEngine
 from filbert.errors import DataError
-from filbert.tasks import Answered, Example, answer_rows, numbered, read_examples
+from filbert.tasks import Answered, Example, answer_rows, numbered
 
 
 def evaluate(
@@ -30,7 +30,7 @@ def evaluate(
     task = found.task().with_tokenizer(found.tokenizer())
     engine = TorchEngine.open(found, task, pick_device(device), precision=precision)
     given: list[Example | Row] = []
-    given += read_examples(data, say) if isinstance(data, str | Path) else data
+    given += task.read(data, say) if isinstance(data, str | Path) else data
     rows = [item for item in given if isinstance(item, Row)]
     examples: list[Example] = [item for item in given if not isinstance(item, Row)]
     if not given or (rows and examples):
@@ -41,4 +41,6 @@ def evaluate(
         task.check_labels(examples)
         groups = numbered(task.rows_of(examples))
     seed = int(found.train().get("settings", {}).get("seed", 1))
-    return answer_rows(task, groups, partial(map, engine.run), seed=seed, each=each)
+    return answer_rows(
+        task, groups, partial(map, engine.run), examples=examples or None, seed=seed, each=each
+    )

@@ -29,6 +29,7 @@ from filbert.tasks import (
     Classified,
     Embed,
     Embedded,
+    Example,
     Filled,
     Long,
     Pretrain,
@@ -106,7 +107,7 @@ class Predictor:
         if not examples:
             raise RequestError("embed needs at least one text; got none")
         groups = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens, prompt=prompt)
-        return self._answer(engine, task, groups, progress)
+        return self._answer(engine, task, examples, groups, progress)
 
     def fill_mask(
         self,
@@ -187,7 +188,7 @@ class Predictor:
         engine, task = self._for("classify")
         examples = examples_of(texts, pairs=True)
         groups = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens)
-        return self._answer(engine, task, groups, progress)
+        return self._answer(engine, task, examples, groups, progress)
 
     def attention(self, text: str, pair: str | None = None, *, long: Long = "error") -> Attention:
         """Where each token of a text, or a pair, looks, in every layer and attention head.
@@ -253,6 +254,7 @@ class Predictor:
         self,
         engine: Engine,
         task: Task,
+        examples: Sequence[Example],
         groups: Sequence[Sequence[Row]],
         progress: _Progress | None = None,
     ) -> list[Any]:
@@ -261,6 +263,7 @@ class Predictor:
             task,
             groups,
             engine.run_all,
+            examples=examples,
             batch_tokens=self._batch_tokens,
             labelled=False,
             each=progress,
@@ -290,7 +293,7 @@ def open_model(
     Raises CheckpointError for a folder that is damaged or of another kind.
     """
     found = find_folder(folder)
-    asked = (task or _task_of(found)).with_tokenizer(found.tokenizer())
+    asked = (task or found.task()).with_tokenizer(found.tokenizer())
     picked = pick_device(device)
     from filbert.engine.torch_engine import TorchEngine
 
@@ -298,18 +301,6 @@ def open_model(
     if picked.kind == "cuda":
         batch_tokens = max(batch_tokens, 32 * BATCH_TOKENS)
     return Predictor(found, engine, asked, batch_tokens)
-
-
-def _task_of(folder: Folder) -> Task:
-    """What the folder was made for; of a head that filbert has no task for, what is below it."""
-    if (folder.path / "task.json").is_file() or folder.kind() not in ("tag", "span"):
-        return folder.task()
-    _log.warning(
-        "%s: filbert has no task for its head (%s) yet; its encoder can be asked for vectors",
-        folder,
-        folder.kind(),
-    )
-    return Embed(max_tokens=folder.shape().max_positions, normalise=False)
 
 
 def _check_attention(shape: Shape, tokens: int) -> None:

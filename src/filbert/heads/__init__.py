@@ -1,7 +1,7 @@
 """The layers on top of the network and their losses, one per task."""
 
 from filbert.encoder.encoder import Encoder
-from filbert.heads.classify import ClassifyHead
+from filbert.heads.classify import ChooseHead, ClassifyHead, PooledHead, RegressHead, RerankHead
 from filbert.heads.embed import EmbedHead
 from filbert.heads.head import Head, Loss, Model, Term
 from filbert.heads.pretrain import PretrainHead
@@ -12,6 +12,11 @@ from filbert.tasks import Task
 HEADS: dict[str, type[Head]] = {
     "pretrain": PretrainHead,
     "classify": ClassifyHead,
+    "regress": RegressHead,
+    "tag": TagHead,
+    "span": SpanHead,
+    "choose": ChooseHead,
+    "rerank": RerankHead,
     "embed": EmbedHead,
 }
 
@@ -23,12 +28,16 @@ def build_model(encoder: Encoder, task: Task) -> Model:
 
 __all__ = [
     "HEADS",
+    "ChooseHead",
     "ClassifyHead",
     "EmbedHead",
     "Head",
     "Loss",
     "Model",
+    "PooledHead",
     "PretrainHead",
+    "RegressHead",
+    "RerankHead",
     "SpanHead",
     "TagHead",
     "Term",

@@ -1,9 +1,9 @@
 """The layers on top of the network and their losses, one per task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -49,13 +49,27 @@ class Loss:
         first, *others = parts
         return sum(others, start=first)
 
+    def sums(self, names: Sequence[str]) -> Float[Tensor, "terms 2"]:
+        """Each term's total and how many of its targets were right (NaN: it is not known)."""
+        terms = [self.terms[name] for name in names]
+        unknown = torch.full_like(terms[0].total.detach().float(), torch.nan)
+        return torch.stack(
+            [
+                torch.stack((t.total.detach().float(), unknown if t.right is None else t.right))
+                for t in terms
+            ]
+        )
+
 
 class Head(nn.Module, ABC):
     """What a task puts on top of the encoder.
 
+    coupled           whether its loss looks at all rows of a step together, over all pieces and
+                      GPUs, by `coupled_loss`
     dropout_fraction  of what the head drops in training, where it drops anything
     """
 
+    coupled: ClassVar[bool] = False
     dropout_fraction: float = 0.0
 
     @classmethod
@@ -78,6 +92,15 @@ class Head(nn.Module, ABC):
         need not be built. peers: passed by the loop to heads that look across GPUs.
         """
         raise SettingsError(f"{type(self).__name__} has nothing to learn: it has no loss")
+
+    def coupled_loss(
+        self, vectors: Float[Tensor, "sequences width"], targets: Mapping[str, Tensor]
+    ) -> Loss:
+        """The loss of all vectors of a step; of heads that are `coupled`.
+
+        targets: as of one batch, those of all pieces and GPUs end to end.
+        """
+        raise SettingsError(f"{type(self).__name__} learns from each row by itself")
 
 
 class Model(nn.Module):
@@ -111,15 +134,14 @@ class Model(nn.Module):
 
         counts: the targets of the whole step by term (see Loss). The sums stand in the order of the
         terms' sorted names: the total, and how many targets were right (NaN: it is not known).
+
+        Of a coupled head, whose loss was found elsewhere, targets["gradient"] [sequences, width] is
+        its gradient: what is returned has that, and no sums.
         """
+        if (gradient := packed.targets.get("gradient")) is not None:
+            return (self(packed)["vectors"].float() * gradient).sum(), gradient.new_zeros(0, 2)
         loss = self.loss(packed)
-        unknown = torch.full((), torch.nan, device=packed.token_ids.device)
-        terms = [loss.terms[name] for name in sorted(counts)]
-        sums = [
-            torch.stack((t.total.detach().float(), unknown if t.right is None else t.right))
-            for t in terms
-        ]
-        return loss.mean(counts), torch.stack(sums)
+        return loss.mean(counts), loss.sums(sorted(counts))
 
     def set_dropout(
         self, dropout_fraction: float | None, attention_dropout_fraction: float = 0.0

@@ -1,10 +1,15 @@
 """What can be learnt, in plain numbers."""
 
+from filbert.tasks.choose import Choose, Chosen
 from filbert.tasks.classify import Classified, Classify
 from filbert.tasks.embed import Embed, Embedded
 from filbert.tasks.examples import read_examples
 from filbert.tasks.pretrain import Filled, Pretrain
+from filbert.tasks.regress import Measured, Regress
+from filbert.tasks.rerank import Ranked, Rerank
 from filbert.tasks.scores import accuracy, confusion, macro_f1
+from filbert.tasks.span import Answer, Candidate, Span
+from filbert.tasks.tag import NO_LABEL, Entity, Tag, Tagged
 from filbert.tasks.task import (
     SCORE_TOKENS,
     Answered,
@@ -19,25 +24,48 @@ from filbert.tasks.task import (
 )
 from filbert.tasks.windows import LONG, Long, text_rows, windows
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Pretrain, Classify, Embed)}
+_ALL: tuple[type[Task], ...] = (
+    Pretrain,
+    Classify,
+    Regress,
+    Tag,
+    Span,
+    Choose,
+    Rerank,
+    Embed,
+)
+TASKS: dict[str, type[Task]] = {task.name: task for task in _ALL}
 
 __all__ = [
     "LONG",
+    "NO_LABEL",
     "SCORE_TOKENS",
     "TASKS",
+    "Answer",
     "Answered",
+    "Candidate",
+    "Choose",
+    "Chosen",
     "Classified",
     "Classify",
     "Embed",
     "Embedded",
+    "Entity",
     "Example",
     "Filled",
     "Long",
+    "Measured",
     "Outputs",
     "Pretrain",
+    "Ranked",
+    "Regress",
+    "Rerank",
     "Run",
     "RunAll",
     "Scores",
+    "Span",
+    "Tag",
+    "Tagged",
     "Task",
     "accuracy",
     "answer_rows",

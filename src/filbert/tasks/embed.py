@@ -1,13 +1,18 @@
 """Texts → vectors: the mean of the tokens' vectors, or the first token's."""
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from filbert.batch import Array, Packed, Row, pack
+from filbert.batch import Array, Packed, Row, joined, pack
 from filbert.errors import DataError, RequestError, SettingsError, did_you_mean
+from filbert.tasks.ranking import mean_ndcg, mean_recall, mean_reciprocal_rank
+from filbert.tasks.regress import number_of
+from filbert.tasks.scores import pearson, spearman
 from filbert.tasks.task import Example, Outputs, Scores, Task
 from filbert.tasks.windows import Long
 
@@ -27,8 +32,30 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """The vectors of an example's texts: its own, its pair's, its negatives'.
+
+    vectors  float32 [texts, width]
+    """
+
+    vectors: Array
+
+    @property
+    def cosine(self) -> float:
+        """Of the first two texts."""
+        first, second = _unit(self.vectors[:2])
+        return float(first @ second)
+
+
+@dataclass(frozen=True)
 class Embed(Task):
-    """One vector a text.
+    """One vector a text; learnt from texts that belong together.
+
+    What an example has says how it is learnt: "text" and "pair" (and "negatives", a list) that the
+    pair be nearer to the text than all other pairs and negatives of the step (in-batch negatives;
+    van den Oord et al. 2018, Henderson et al. 2017); with a "label", a number, that likelier pairs
+    be nearer (CoSENT); a "text" alone that it be near to itself under another dropout (SimCSE, Gao
+    et al. 2021).
 
     pooling         "mean" over all tokens, special ones included, as sentence-transformers does
                     it; "first", the vector of [CLS]; "max", each number's largest over the tokens
@@ -36,20 +63,39 @@ class Embed(Task):
     prompts         what is put before a text, by name: {"query": "query: "}
     default_prompt  the name of the one that is used where none is asked for
     include_prompt  whether the prompt's own tokens are pooled, too
+    scale           cosines are multiplied by it before the softmax
+    both_ways       whether a pair must also find its text among all texts
+    dims            in training the first so many numbers of a vector must do, too, for each of
+                    these (Matryoshka, Kusupati et al. 2022); empty: the whole vector alone
+    pair_prompt     the name of the prompt before pairs and negatives; the default one before texts
     """
 
     name: ClassVar[str] = "embed"
-    main_score: ClassVar[str] = "cosine"
+    main_score: ClassVar[str] = "spearman"
     max_tokens: int = 512
     pooling: Literal["mean", "first", "max"] = "mean"
     normalise: bool = True
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     include_prompt: bool = True
+    scale: float = 20.0
+    both_ways: bool = True
+    dims: tuple[int, ...] = ()
+    pair_prompt: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a default prompt that is none of the prompts."""
+        """Refuse a prompt that is none of the prompts, and numbers that mean nothing."""
         super().__post_init__()
+        if not 0 < self.scale < 1e6:
+            raise SettingsError(f"task.scale must be above 0; got {self.scale}")
+        if any(dim < 1 for dim in self.dims):
+            raise SettingsError(f"task.dims must be whole numbers from 1 on; got {list(self.dims)}")
+        if self.pair_prompt is not None and self.pair_prompt not in self.prompts:
+            raise SettingsError(
+                f"task.pair_prompt {self.pair_prompt!r:.80} is not one of task.prompts"
+                f"{did_you_mean(self.pair_prompt, self.prompts)}; they are: "
+                f"{', '.join(self.prompts) or 'none'}"
+            )
         if self.default_prompt is not None and self.default_prompt not in self.prompts:
             raise SettingsError(
                 f"task.default_prompt {self.default_prompt!r:.80} is not one of task.prompts"
@@ -82,25 +128,73 @@ class Embed(Task):
         overlap_tokens: int = 0,
         prompt: str | None = None,
     ) -> list[list[Row]]:
-        """The rows of each example, each with the prompt of that name before it; see Task."""
-        return self._rows(examples, long, overlap_tokens, self.prompt(prompt))
+        """The rows of each example, each with the prompt of that name before it; see Task.
+
+        An example of several texts is one row, each text a part of it, cut to max_tokens; so is one
+        with a label, or one that is to be learnt from alone ("alone": True), which is there twice.
+        """
+        if not any(_is_joined(example) for example in examples):
+            return self._rows(examples, long, overlap_tokens, self.prompt(prompt))
+        first, second = self.prompt(prompt), self.prompt(self.pair_prompt)
+        groups = []
+        for number, example in enumerate(examples):
+            where = str(example.get("place", f"example {number + 1}"))
+            texts = _texts_of(example, where)
+            cut: Long = "error" if long == "error" else "truncate"
+            places = [{"text": text, "place": where} for text in texts]
+            rows = self._rows(places[:1], cut, 0, first) + self._rows(places[1:], cut, 0, second)
+            groups.append([joined([row for (row,) in rows], self.labels_of(example))])
+        return groups
+
+    def labels_of(self, example: Example) -> Array | None:
+        """How near an example's two texts are to be: float32 []."""
+        value = number_of(example, None) if _is_joined(example) else None
+        return None if value is None else np.array(value, np.float32)
 
     def batch(self, rows: Sequence[Row], seed: int, epoch: int) -> Packed:
         """Rows packed; there is nothing random.
 
         targets, where they are not 0 everywhere: first_pooled int32 [sequences], the place in each
-        sequence where pooling begins; shared_tokens int32 [sequences], see Row.
+        sequence where pooling begins; shared_tokens int32 [sequences], see Row. Of rows of several
+        texts: of_row int32 [sequences], the row that each text is of; identity int64 [sequences],
+        equal for equal texts; labels float32 [rows], NaN where a row has none.
         """
         firsts = [0 if self.include_prompt else _first_pooled(row) for row in rows]
         shared = [row.shared_tokens for row in rows]
-        targets = {"first_pooled": firsts, "shared_tokens": shared}
-        return pack(rows, {n: np.array(v, np.int32) for n, v in targets.items() if any(v)})
+        if all(row.parts is None for row in rows):
+            targets = {"first_pooled": firsts, "shared_tokens": shared}
+            return pack(rows, {n: np.array(v, np.int32) for n, v in targets.items() if any(v)})
+        counts = [1 if row.parts is None else len(row.parts) for row in rows]
+        packed = pack(rows)
+        texts = np.split(packed.token_ids, packed.ends[:-1])
+        return pack(
+            rows,
+            {
+                "of_row": np.repeat(np.arange(len(rows), dtype=np.int32), counts),
+                "identity": np.array([_identity(text) for text in texts], np.int64),
+                "labels": np.array(
+                    [np.nan if row.labels is None else row.labels for row in rows], np.float32
+                ),
+            },
+        )
+
+    def counts(self, packed: Packed) -> dict[str, int]:
+        """Rows with a label, and rows without."""
+        labels = packed.targets.get("labels", np.full(len(packed.ends), np.nan))
+        scored = int((~np.isnan(labels)).sum())
+        return {"pairs": len(labels) - scored, "scored": scored}
 
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
-        """vectors [sequences, width] → Embedded, of length 1 where the task says so."""
+        """vectors [sequences, width] → Embedded, of length 1 where the task says so.
+
+        Of rows of several texts → Compared.
+        """
         vectors = outputs["vectors"].astype(np.float32, copy=False)
         if self.normalise:
             vectors = _unit(vectors)
+        if "of_row" in packed.targets:
+            starts = np.flatnonzero(np.diff(packed.targets["of_row"])) + 1
+            return [Compared(of_row) for of_row in np.split(vectors, starts)]
         tokens = packed.lengths
         for name in ("first_pooled", "shared_tokens"):
             tokens = tokens - packed.targets.get(name, 0)
@@ -119,14 +213,65 @@ class Embed(Task):
         return Embedded(_unit(vector[None])[0] if self.normalise else vector, int(tokens.sum()))
 
     def references(self, packed: Packed) -> list[Any]:
-        """A text alone has no right vector."""
-        raise DataError("embed has no references to score against; scores need labelled pairs")
+        """How near each row's texts are to be; None where it is not said by a number."""
+        if "of_row" not in packed.targets:
+            raise DataError("a text alone has no right vector; scores need pairs")
+        return [None if math.isnan(x) else float(x) for x in packed.targets["labels"]]
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
-        """cosine: the mean cosine between vectors and reference vectors."""
-        ours = _unit(np.stack([answer.vector for answer in predictions]))
-        theirs = _unit(np.stack([answer.vector for answer in references]))
-        return {"cosine": float((ours * theirs).sum(axis=1).mean())}
+        """What the pairs with a number say, and what those without say.
+
+        spearman, pearson           of the cosines and the numbers
+        mrr@10, ndcg@10, recall@10  each text looks for its pair among all pairs and negatives
+        """
+        scored = [(p.cosine, r) for p, r in zip(predictions, references, strict=True) if r is not None]
+        paired = [p for p, r in zip(predictions, references, strict=True) if r is None]
+        scores: Scores = {}
+        if scored:
+            cosines, numbers = [one for one, _ in scored], [number for _, number in scored]
+            scores = {
+                "spearman": spearman(cosines, numbers),
+                "pearson": pearson(cosines, numbers),
+            }
+        if paired:
+            texts = _unit(np.stack([answer.vectors[0] for answer in paired]))
+            passages = _unit(np.concatenate([answer.vectors[1:] for answer in paired]))
+            right = np.cumsum([0, *(len(answer.vectors) - 1 for answer in paired[:-1])])
+            rankings = [
+                [(float(s), float(place == own)) for place, s in enumerate(passages @ text)]
+                for text, own in zip(texts, right, strict=True)
+            ]
+            scores |= {
+                "mrr@10": mean_reciprocal_rank(rankings, 10),
+                "ndcg@10": mean_ndcg(rankings, 10),
+                "recall@10": mean_recall(rankings, 10),
+            }
+        return scores | {"examples": float(len(references))}
+
+
+def _is_joined(example: Example) -> bool:
+    """Whether an example is several texts that are compared, not one that is asked for."""
+    return isinstance(example, Mapping) and (
+        example.get("pair") is not None or bool(example.get("alone"))
+    )
+
+
+def _texts_of(example: Example, where: str) -> list[str]:
+    """An example's text, its pair and its negatives; one that stands alone twice."""
+    if example.get("pair") is None:
+        texts = [example.get("text")] * 2
+    else:
+        texts = [example.get("text"), example["pair"], *(example.get("negatives") or ())]
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None or not isinstance(texts[0], str):
+        raise DataError(f"{where}: expected texts, got {wrong!r:.80}")
+    return texts
+
+
+def _identity(token_ids: Array) -> int:
+    """A number for a text: equal for equal ones, else different but for one chance in 2⁶³."""
+    digest = hashlib.blake2b(token_ids.tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
 
 
 def _first_pooled(row: Row) -> int:

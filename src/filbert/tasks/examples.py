@@ -15,9 +15,11 @@ TEXT_FIELDS = ("text", "sentence", "text_a", "sentence1", "premise", "question",
 PAIR_FIELDS = ("pair", "text_b", "sentence2", "hypothesis")
 LABEL_FIELDS = ("label", "labels", "class", "target", "category")
 
+Paths = str | Path | Sequence[str | Path]
+
 
 def read_examples(
-    paths: str | Path | Sequence[str | Path], say: Callable[[str], None] = lambda text: None
+    paths: Paths, say: Callable[[str], None] = lambda text: None
 ) -> list[dict[str, Any]]:
     """Examples with text, pair and label (where the file has them), and the place of each.
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from filbert.batch import Array, Packed, Row, batches_by_tokens
 from filbert.errors import DataError, SettingsError
+from filbert.tasks.examples import Paths, read_examples
 from filbert.tasks.windows import Long, check_long, special_tokens, text_rows, too_long
 from filbert.tokenizer import Tokenizer
 
@@ -104,6 +105,19 @@ class Task(ABC):
             )
         return groups
 
+    @classmethod
+    def read(cls, paths: Paths, say: Callable[[str], None] = lambda text: None) -> list[Example]:
+        """The examples of files, as they are for this task; what was found in them is said.
+
+        Raises DataError naming file, line and field.
+        """
+        return list(read_examples(paths, say))
+
+    @classmethod
+    def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that were said, and those that the examples give, such as their labels."""
+        return dict(said)
+
     def labels_of(self, example: Example) -> Array | None:
         """What a row keeps of an example's label; None where the task has no use for one."""
         return None
@@ -136,15 +150,30 @@ class Task(ABC):
 
     @abstractmethod
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
-        """What the head gave → one answer a sequence."""
+        """What the head gave → one answer a row."""
 
     @abstractmethod
     def references(self, packed: Packed) -> list[Any]:
-        """The right answers of a pack, one a sequence."""
+        """The right answers of a pack, one a row."""
+
+    def finish(self, answer: Any, example: Example) -> Any:
+        """An example's answer with what only its text can give, such as the words of a span."""
+        return answer
+
+    def right_answer(self, example: Example, reference: Any) -> Any:
+        """What an example's answer is scored against; `reference` is what its first row says."""
+        return reference
 
     @abstractmethod
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """Answers against the right ones."""
+
+    def fitted(self, predictions: Sequence[Any], references: Sequence[Any]) -> Self:
+        """The task with what is not learnt by gradients but found on a dev set: a threshold, say.
+
+        It changes what `decode` makes of the head's outputs, never the head.
+        """
+        return self
 
     def merge(self, answers: Sequence[Any]) -> Any:
         """The answers of one example's windows → its answer."""
@@ -199,6 +228,7 @@ def answer_rows(
     *,
     batch_tokens: int = SCORE_TOKENS,
     seed: int = 0,
+    examples: Sequence[Example] | None = None,
     batch: Callable[[Sequence[Row]], Packed] | None = None,
     labelled: bool = True,
     each: Callable[[int], None] | None = None,
@@ -207,9 +237,10 @@ def answer_rows(
 
     train scores a dev set and `evaluate` a Folder by this one function: same batches, same numbers.
 
-    run_all  packs → outputs, in their order; may work ahead on several threads
-    batch    how rows become a pack; None: the task's own way to be scored
-    each     called with the rows of every batch that is done, for progress
+    run_all   packs → outputs, in their order; may work ahead on several threads
+    examples  what the groups were made of; None: they are rows of shards
+    batch     how rows become a pack; None: the task's own way to be scored
+    each      called with the rows of every batch that is done, for progress
     """
     make = batch or (lambda rows: task.scored_batch(rows, seed))
     rows = [row for group in groups for row in group]
@@ -236,4 +267,7 @@ def answer_rows(
         merged.append(task.merge(answers[place : place + len(group)]))
         right.append(references[place])
         place += len(group)
+    if examples is not None:
+        merged = list(map(task.finish, merged, examples))
+        right = list(map(task.right_answer, examples, right)) if labelled else right
     return Answered(merged, right, task.score(merged, right) if labelled and merged else {})

@@ -1,6 +1,6 @@
 """A long text as several rows, or cut: nothing of it is dropped in silence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -54,7 +54,8 @@ def text_rows(
         )
     if truncate:
         kept = [_part(first, 0, head + min(rest, room))]
-        return [_row(tokenizer, kept, labels, max(0, rest - room), prompt_tokens=prompted)]
+        cut = max(0, rest - room)
+        return [make_row(tokenizer, kept, labels=labels, cut=cut, prompt_tokens=prompted)]
     rows = []
     for number, (start, stop) in enumerate(spans := list(windows(rest, room, overlap_tokens))):
         part = _part(first, head + start, head + stop)
@@ -63,7 +64,9 @@ def text_rows(
             part = _joined(_part(first if number == 0 else prompt, 0, head), part)
         shared = _shared(number, len(spans), overlap_tokens)
         rows.append(
-            _row(tokenizer, [part], labels, 0, shared_tokens=shared, prompt_tokens=prompted)
+            make_row(
+                tokenizer, [part], labels=labels, shared_tokens=shared, prompt_tokens=prompted
+            )
         )
     return rows
 
@@ -90,9 +93,8 @@ def _pair_rows(
     for number, (start, stop) in enumerate(spans):
         parts = [_part(long, start, stop), _part(short, 0, kept)]
         shared = _shared(number, len(spans), overlap_tokens)
-        rows.append(
-            _row(tokenizer, parts[::-1] if swap else parts, labels, cut, shared_tokens=shared)
-        )
+        ordered = parts[::-1] if swap else parts
+        rows.append(make_row(tokenizer, ordered, labels=labels, cut=cut, shared_tokens=shared))
     return rows
 
 
@@ -157,16 +159,17 @@ def _joined(first: Part, second: Part) -> Part:
     return np.concatenate((first[0], second[0])), np.concatenate((first[1], second[1]))
 
 
-def _row(
+def make_row(
     tokenizer: Tokenizer,
-    parts: list[Part],
-    labels: Array | None,
-    cut: int,
+    parts: Sequence[Part],
     *,
+    labels: Array | None = None,
+    cut: int = 0,
     shared_tokens: int = 0,
     prompt_tokens: int = 0,
 ) -> Row:
-    """One allocation a field: this is the inner loop of reading."""
+    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]; cut: what the row says of tokens_cut."""
+    # One allocation a field: this is the inner loop of reading.
     special, gap = tokenizer.special_ids, tokenizer.pair_separators - 1
     tokens = 1 + sum(len(token_ids) + 1 for token_ids, _ in parts) + gap * (len(parts) - 1)
     row_ids = np.full(tokens, special.sep, np.int32)

@@ -1,8 +1,8 @@
 """Fine-tuning: examples and a pre-trained model → a Folder that does a task."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from filbert.encoder import Encoder
 from filbert.errors import DataError, SettingsError
 from filbert.heads import Model, build_model
 from filbert.progress import Progress, quiet
-from filbert.tasks import Example, Task, numbered, read_examples
+from filbert.tasks import Example, Task, numbered
+from filbert.train.adaptation import Adapt
+from filbert.train.adapting import draw_anew, freeze
 from filbert.train.loop import Job
 from filbert.train.original import Original, place_of
-from filbert.train.plan import Plan
+from filbert.train.plan import Plan, task_class
 from filbert.train.run import RunFolder
 from filbert.train.sources import RowList
 from filbert.train.starting import (
@@ -55,8 +57,8 @@ def finetune(
 ) -> Folder:
     """Put the task's head on a pre-trained model and train both; the Folder of the last step.
 
-    task      a key of TASKS that has something to learn from examples: "classify"
-    train     examples ({"text", "pair", "label"}), or a file of them (JSONL, TSV, CSV)
+    task      a key of TASKS that has something to learn from examples, such as "classify"
+    train     examples, or a file of them, as the task reads them (docs/finetuning.md)
     out       the run's folder; a run that was stopped goes on where it stood
     start     the model to begin with
     dev       examples to score; None: a tenth is split off by the seed, and said so
@@ -75,9 +77,9 @@ def finetune(
     with on_a_rank(device) as (picked, ranks):
         progress = (progress if ranks.first else None) or quiet()
         begin = find_folder(start)
-        bound, groups, dev_groups = _read(task, train, dev, made, begin, progress)
-        source = RowList([row for group in groups for row in group])
-        dev_rows = [row for group in dev_groups for row in group]
+        given = _Given.read(task, train, dev, made, begin, progress)
+        source = RowList([row for group in given.groups for row in group])
+        dev_rows = [row for group in given.dev_groups for row in group]
         recipe = {
             **run_recipe(
                 f"finetune {task}", made, source.digest(), f"{begin.digest()} fresh={fresh}"
@@ -91,14 +93,16 @@ def finetune(
             places = {"data": place_of(train), "dev": place_of(dev), "start": place_of(start)}
             claim(run, recipe, {**places, "fresh": fresh}, ranks, progress)
             torch.manual_seed(made.train.seed)
-            model = _model(run, bound, begin, fresh, progress)
+            model = _model(run, given.task, begin, fresh, made.adapt, progress)
+            freeze(model, made.adapt, made.train.optimizer)
             model.set_dropout(made.train.dropout_fraction, made.train.attention_dropout_fraction)
             model.to(picked.name)
             job = Job(
                 model=model,
-                task=bound,
+                task=given.task,
                 source=source,
-                dev=dev_groups,
+                dev=given.dev_groups,
+                scored=given.scored,
                 settings=original.settings(made.train) if original else made.train,
                 device=picked,
                 run=run,
@@ -109,24 +113,49 @@ def finetune(
             return follow(job, f"fine-tuning {task}", progress)
 
 
-def _read(
-    task: str, train: Examples, dev: Examples | None, plan: Plan, begin: Folder, progress: Progress
-) -> tuple[Task, list[list[Row]], list[list[Row]]]:
-    """The task with its labels, the rows of each example to learn from, and of each to score."""
-    examples = every = _examples(train, progress)
-    if dev is None:
-        examples, scored = _split(examples, plan.train.seed)
-        progress.note(f"no dev set given: {len(scored):,} examples split off")
-    else:
-        scored = _examples(dev, progress)
-    bound = _bind(task, plan, every, begin)
-    bound.check_labels([*every, *scored])
-    groups = bound.rows_of(examples)
-    _say_what_is_long(groups, bound, progress)
-    return bound, groups, numbered(bound.rows_of(scored))
+@dataclass(frozen=True)
+class _Given:
+    """What the data make of a plan.
+
+    task        with what the data say of it, and the tokenizer of the start
+    groups      the rows of each example to learn from
+    scored      the examples to score
+    dev_groups  the rows of each of them
+    """
+
+    task: Task
+    groups: Sequence[Sequence[Row]]
+    scored: Sequence[Example]
+    dev_groups: Sequence[Sequence[Row]]
+
+    @classmethod
+    def read(
+        cls,
+        name: str,
+        train: Examples,
+        dev: Examples | None,
+        plan: Plan,
+        begin: Folder,
+        progress: Progress,
+    ) -> "_Given":
+        """Read the examples and make rows of them."""
+        kind = task_class(name)
+        examples = every = _examples(kind, train, progress)
+        if dev is None:
+            examples, scored = _split(examples, plan.train.seed)
+            progress.note(f"no dev set given: {len(scored):,} examples split off")
+        else:
+            scored = _examples(kind, dev, progress)
+        task = _bind(kind, plan, every, begin)
+        task.check_labels([*every, *scored])
+        groups = task.rows_of(examples)
+        _say_what_is_long(groups, task, progress)
+        return cls(task, groups, scored, numbered(task.rows_of(scored)))
 
 
-def _model(run: RunFolder, task: Task, begin: Folder, fresh: bool, progress: Progress) -> Model:
+def _model(
+    run: RunFolder, task: Task, begin: Folder, fresh: bool, adapt: Adapt, progress: Progress
+) -> Model:
     """The network as the run left it, or as it begins."""
     newest = run.newest()
     if newest is None and fresh:
@@ -136,12 +165,14 @@ def _model(run: RunFolder, task: Task, begin: Folder, fresh: bool, progress: Pro
     model = load(newest or begin, task=task)
     if model.fresh and newest is None:
         progress.note(f"drawn anew, not in {begin}: {', '.join(model.fresh)}")
+    if newest is None:
+        draw_anew(model, adapt)
     return model
 
 
-def _examples(given: Examples, progress: Progress) -> list[Example]:
+def _examples(kind: type[Task], given: Examples, progress: Progress) -> list[Example]:
     if isinstance(given, str | Path):
-        return list(read_examples(given, progress.note))
+        return kind.read(given, progress.note)
     return list(given)
 
 
@@ -153,18 +184,11 @@ def _split(examples: list[Example], seed: int) -> tuple[list[Example], list[Exam
     return [examples[i] for i in sorted(order[size:])], [examples[i] for i in sorted(order[:size])]
 
 
-def _bind(name: str, plan: Plan, examples: list[Example], start: Folder) -> Task:
-    """The task with the labels that the data has and the tokenizer of the start."""
-    found: dict[str, Any] = {}
+def _bind(kind: type[Task], plan: Plan, examples: Sequence[Example], start: Folder) -> Task:
+    """The task with what the data say of it and the tokenizer of the start."""
     longest = start.shape().max_positions
-    if "max_tokens" not in plan.task and longest < 128:
-        found["max_tokens"] = longest
-    if name == "classify" and "labels" not in plan.task:
-        labels = {str(example["label"]) for example in examples if example.get("label") is not None}
-        if not labels and examples:
-            raise DataError("example 1: expected a label, there is none")
-        found["labels"] = sorted(labels)
-    task = plan.make_task(name, **found)
+    usual = {"max_tokens": min(kind.max_tokens, longest)}
+    task = plan.make_task(kind.name, **kind.settings_for(examples, usual | plan.task))
     if task.max_tokens > longest:
         raise SettingsError(
             f"task.max_tokens is {task.max_tokens}; {start} reads at most {longest}"

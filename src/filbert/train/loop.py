@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filbert.batch import Row
 from filbert.checkpoint import Card, Folder
 from filbert.device import Device
 from filbert.errors import FilbertError, SettingsError, did_you_mean
 from filbert.heads import Model
+from filbert.settings import from_mapping, to_mapping
 from filbert.shards import RowSource
-from filbert.tasks import Scores, Task, answer_rows
+from filbert.tasks import Answered, Example, Scores, Task, answer_rows
 from filbert.train import guard
 from filbert.train.averaging import Averages
 from filbert.train.budget import middle_of_next, spent
@@ -62,6 +63,7 @@ class Job:
 
     source  the rows to learn from
     dev     the dev set, each example as its rows; may be empty
+    scored  the examples that dev was made of; None: they are rows of shards
     run     where everything is kept
     card    what the folders' README.md says about the data
     phases  the rows to learn from in each of settings.length_phases; empty: always `source`
@@ -78,14 +80,16 @@ class Job:
     device: Device
     run: RunFolder
     card: Card
+    scored: Sequence[Example] | None = None
     phases: Sequence[RowSource] = ()
     ranks: Ranks = field(default=ALONE)
     script: Sequence[float] | None = None
 
-    def evaluate(self, precision: str = "auto") -> Scores:
-        """Score the dev set as the model is now."""
-        run = self.model.runner(self.device, precision)
-        return answer_rows(self.task, self.dev, partial(map, run), seed=self.settings.seed).scores
+    def evaluate(self, precision: str = "auto", task: Task | None = None) -> Answered:
+        """Answer the dev set as the model is now, and score the answers. task: None, the job's."""
+        run = partial(map, self.model.runner(self.device, precision))
+        seed = self.settings.seed
+        return answer_rows(task or self.task, self.dev, run, examples=self.scored, seed=seed)
 
     def source_of(self, phase: int) -> RowSource:
         """The rows of a length phase."""
@@ -139,6 +143,8 @@ class _Loop:
         self._learn_in(precision)
         if newest is not None:
             self._state = self._writer.read(self._learning, newest, weights=False)
+            # What was found on the dev set is in the folder, and nowhere else.
+            self._writer = replace(self._writer, task=_as_fitted(job.task, newest))
             self._unscored = bool(newest.train().get("unscored"))
         self._state = replace(self._state, precision=precision, compiled=compiled)
         if job.ranks.first:
@@ -202,6 +208,7 @@ class _Loop:
 
     def _steps(self, drawing: Drawing) -> Iterator[Event]:
         while True:
+            begun = self._state.begun
             yield from self._step(drawing)
             over = self._is_over()
             if self._state.dropped >= self._job.settings.patience_steps:
@@ -209,9 +216,9 @@ class _Loop:
             if over and self._job.dev:
                 # The last evaluation may take long: what was learnt is safe before it begins.
                 yield self._save(unscored=True)
-            every = self._job.settings.evaluate_every_steps
-            if over or (every and self._state.step % every == 0):
+            if over or self._is_to_be_scored(begun):
                 yield from self._evaluate()
+                over = over or self._state.ended
             stop, due = self._agree_to_save()
             if over or stop or due:
                 saved = self._save()
@@ -244,6 +251,7 @@ class _Loop:
         self._state = replace(
             self._state.after(drawn.after, found.tokens, seconds),
             phase=drawn.phase,
+            begun=begun,
             dropped=0 if wrong is None else self._state.dropped + 1,
             recent=(
                 guard.with_loss(self._state.recent, found.loss)
@@ -308,9 +316,33 @@ class _Loop:
         with contextlib.nullcontext() if averages is None else averages.used(job.model):
             # Of a sharded model every rank has a part to give; else one rank's scores serve all.
             mine = job.ranks.first or job.settings.sharding == "full"
-            scores = job.evaluate(self._state.precision) if mine else {}
-        self._scores = json.loads(job.ranks.word_from_first(json.dumps(scores)))
+            found = self._score_and_fit() if mine else ({}, {})
+        self._scores, fitted = json.loads(job.ranks.word_from_first(json.dumps(found)))
+        if fitted:
+            task = from_mapping(fitted, type(job.task)).with_tokenizer(job.task.tokenizer)
+            self._writer = replace(self._writer, task=task)
+        self._note_score(self._scores.get(job.task.main_score))
         yield self._log(Evaluated(self._state.step, self._scores))
+
+    def _score_and_fit(self) -> tuple[Scores, Mapping[str, Any]]:
+        """The dev set's scores, and the task with what is found on it, such as a threshold."""
+        job = self._job
+        answered = job.evaluate(self._state.precision)
+        fitted = job.task.fitted(answered.answers, answered.references)
+        if fitted == job.task:
+            return answered.scores, {}
+        return job.evaluate(self._state.precision, fitted).scores, to_mapping(fitted)
+
+    def _note_score(self, score: float | None) -> None:
+        """Count how long the main score has not risen, and end the run where that is too long."""
+        state, patience = self._state, self._job.settings.patience_evaluations
+        if score is None:
+            return
+        if state.best is None or score > state.best:
+            self._state = replace(state, best=score, not_better=0)
+            return
+        worse = state.not_better + 1
+        self._state = replace(state, not_better=worse, ended=0 < patience <= worse)
 
     def _save(self, *, unscored: bool = False) -> Saved:
         folder = self._writer.write(self._learning, self._state, self._scores, unscored=unscored)
@@ -369,7 +401,17 @@ class _Loop:
             self._rehearsed = drawing, drawn
         return self._gradients(*self._rehearsed, 0)
 
+    def _is_to_be_scored(self, begun: float) -> bool:
+        """Whether the dev set's turn has come. begun: part of the budget at the step before."""
+        settings, state = self._job.settings, self._state
+        if settings.evaluations:
+            return int(state.begun * settings.evaluations) > int(begun * settings.evaluations)
+        every = settings.evaluate_every_steps
+        return bool(every) and state.step % every == 0
+
     def _is_over(self) -> bool:
+        if self._state.ended:
+            return True
         script = self._job.script
         return self._spent() >= 1 if script is None else self._state.step >= len(script)
 
@@ -434,6 +476,12 @@ class _Loop:
         if self._job.ranks.first:
             self._job.run.log(event)
         return event
+
+
+def _as_fitted(task: Task, folder: Folder) -> Task:
+    """The task as a checkpoint of the run has it."""
+    saved = folder.task()
+    return saved.with_tokenizer(task.tokenizer) if type(saved) is type(task) else task
 
 
 def _number(folder: Folder) -> int:

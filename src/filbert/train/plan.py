@@ -10,6 +10,7 @@ from filbert.encoder.shape import Shape
 from filbert.errors import SettingsError, did_you_mean
 from filbert.settings import from_mapping
 from filbert.tasks import TASKS, Task
+from filbert.train.adaptation import Adapt
 from filbert.train.growth import Grow
 from filbert.train.presets import PRESETS
 from filbert.train.training import Training
@@ -55,6 +56,7 @@ class Plan:
     preset  the sizes that the recipe starts from; a key of PRESETS
     shape   used where no checkpoint is the start
     grow    how a checkpoint that is the start becomes larger
+    adapt   how a checkpoint is taken over for a task: what stays as it is, what is drawn anew
     task    settings of the task; its name is given by who trains
     train   how to train
     """
@@ -63,16 +65,23 @@ class Plan:
     preset: str = "bert-base"
     shape: Size = field(default_factory=Size)
     grow: Grow = field(default_factory=Grow)
+    adapt: Adapt = field(default_factory=Adapt)
     task: dict[str, Any] = field(default_factory=dict)
     train: Training = field(default_factory=Training)
 
     def make_task(self, name: str, **settings: Any) -> Task:
         """The task with this plan's settings and those that the data gave."""
-        if name not in TASKS:
-            raise SettingsError(
-                f"no task {name!r}{did_you_mean(name, TASKS)} (known: {', '.join(TASKS)})"
-            )
-        return from_mapping(self.task | settings, TASKS[name], f"[task] of {self.name or name}")
+        where = f"[task] of {self.name or name}"
+        return from_mapping(self.task | settings, task_class(name), where)
+
+
+def task_class(name: str) -> type[Task]:
+    """A key of TASKS → its class; SettingsError for another name."""
+    if name not in TASKS:
+        raise SettingsError(
+            f"no task {name!r}{did_you_mean(name, TASKS)} (known: {', '.join(TASKS)})"
+        )
+    return TASKS[name]
 
 
 def load_plan(path: Path | str, preset: str | None = None) -> Plan:

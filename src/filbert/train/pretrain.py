@@ -73,6 +73,10 @@ def pretrain(
     saving where it was asked to stop.
     """
     made = chosen_plan(plan, settings)
+    if made.adapt.is_asked():
+        raise SettingsError(
+            "[adapt] says how a start is taken over for a task: it is for fine-tuning"
+        )
     with on_a_rank(device) as (picked, ranks):
         progress = (progress if ranks.first else None) or quiet()
         given = _Given.read(data, dev, made, progress)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from filbert.errors import DeviceError, FilbertError
 
@@ -58,6 +59,24 @@ class Ranks:
             tensor = torch.stack(heard).sum(dim=0)
         dist.broadcast(tensor, src=0, group=self.control)
         return [float(number) for number in tensor]
+
+    def gather(self, tensor: Tensor) -> list[Tensor]:
+        """Every rank's tensor, in the order of the ranks; their first axis may differ in length.
+
+        They come on the device on which this rank's lies, without gradients.
+        """
+        if self.world == 1:
+            return [tensor.detach()]
+        lengths = [0.0] * self.world
+        lengths[self.rank] = float(len(tensor))
+        counts = [int(length) for length in self.sum(lengths)]
+        padded = torch.zeros(max(counts), *tensor.shape[1:], dtype=tensor.dtype)
+        padded[: len(tensor)] = tensor.detach().cpu()
+        heard = [torch.empty_like(padded) for _ in counts]
+        dist.all_gather(heard, padded, group=self.control)
+        return [
+            each[:count].to(tensor.device) for each, count in zip(heard, counts, strict=True)
+        ]
 
     def from_first(self, numbers: Sequence[float]) -> list[float]:
         """The first rank's numbers; each must give as many."""

@@ -35,6 +35,9 @@ class RowList:
             digest.update(np.int64(len(row)).tobytes() + row.token_ids.tobytes())
             digest.update(row.segments.tobytes())
             digest.update(b"" if row.labels is None else row.labels.tobytes())
+            digest.update(b"" if row.parts is None else row.parts.tobytes())
+            for name, array in sorted((row.aligned or {}).items()):
+                digest.update(name.encode() + array.tobytes())
         return digest.hexdigest()
 
 

@@ -1,6 +1,6 @@
 """Where a run stands: all that a resumed run must know beside weights and settings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,10 @@ class TrainState:
     micro_tokens  what the memory was found to suffice for; None: not yet known
     precision     in which products are computed, once that is chosen
     compiled      whether the layers were compiled
+    begun         part of the budget at which the last step was made
+    best          the highest main score of the dev set so far; None: it was never scored
+    not_better    evaluations since then
+    ended         whether the run is over though its budget is not spent, for nothing gets better
     """
 
     step: int = 0
@@ -44,6 +48,10 @@ class TrainState:
     micro_tokens: int | None = None
     precision: str = ""
     compiled: bool = False
+    begun: float = 0.0
+    best: float | None = None
+    not_better: int = 0
+    ended: bool = False
 
     def after(self, read: ReadState, tokens: int, seconds: float) -> "TrainState":
         """The state one step on."""
@@ -114,8 +122,8 @@ def load_optimizers(
                 f"{where}: {full_name}, of shape {array.shape}, belongs to no parameter and "
                 f"optimizer here{did_you_mean(full_name, wanted)}"
             )
-        _, parameter, field_name = wanted[full_name]
-        shape = () if field_name == "step" else tuple(parameter.shape)
+        optimizer, parameter, field_name = wanted[full_name]
+        shape = _shape(optimizer, field_name, parameter)
         if array.shape != shape or array.dtype != np.float32:
             raise CheckpointError(
                 f"{where}: {full_name}: expected float32 of shape {shape}, "
@@ -147,6 +155,16 @@ def _learners(
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 yield optimizer, parameter
+
+
+def _shape(
+    optimizer: torch.optim.Optimizer, field_name: str, parameter: nn.Parameter
+) -> tuple[int, ...]:
+    """The sizes of what an optimizer remembers: the parameter's own, unless it says others."""
+    shape_of: Callable[[str, nn.Parameter], tuple[int, ...]] | None
+    if (shape_of := getattr(optimizer, "shape_of", None)) is not None:
+        return shape_of(field_name, parameter)
+    return () if field_name == "step" else tuple(parameter.shape)
 
 
 def _fields(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:

@@ -1,18 +1,20 @@
 """One step's loss and gradients, in as many pieces as the memory asks for, over all ranks."""
 
 import contextlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from filbert.batch import Packed
+from filbert.batch import Array, Packed
 from filbert.device import Device
 from filbert.encoder import to_tensors
 from filbert.encoder.tensors import PackedTensors
@@ -111,7 +113,10 @@ class Stepper:
             try:
                 if self._untried:
                     self._try(task, pieces.packs[0])
-                return self._walk(task, pieces.packs, weight, chance)
+                walk = self._walk
+                if self.model.head.coupled and (self._ranks.world, len(pieces.packs)) != (1, 1):
+                    walk = self._walk_twice
+                return walk(task, pieces.packs, weight, chance)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -131,9 +136,66 @@ class Stepper:
                 (loss * (weight * self._ranks.world)).backward()
             sums += terms * weight
         totals = torch.tensor(self._ranks.sum(sums.flatten().tolist())).view(-1, 2)
+        return _found(counts, totals.tolist(), self._gradient_norm(), tokens, flops)
+
+    def _walk_twice(self, task: Task, packs: Sequence[Packed], weight: int, chance: int) -> Found:
+        """The same where the loss looks at all rows of a step together (Gao et al. 2021, GradCache).
+
+        All pieces go through once for their vectors; of those of all ranks the loss is found, and
+        its gradient for each; then each piece goes through again, to hand it down.
+        """
+        counts, tokens, flops = self._agree(task, packs, weight)
+        self.model.zero_grad(set_to_none=True)
+        vectors = []
+        for number, packed in enumerate(packs):
+            torch.manual_seed(_of_piece(chance, number))
+            with torch.no_grad(), self._device.autocast(self.precision):
+                tensors = to_tensors(packed, self.model.encoder.shape, self._device.name)
+                vectors.append(self.model(tensors)["vectors"].float())
+        mine = torch.cat(vectors)[: None if weight else 0]
+        every = self._ranks.gather(mine)
+        first = sum(len(each) for each in every[: self._ranks.rank])
+        leaf = torch.cat(every).requires_grad_()
+        loss = self.model.head.coupled_loss(leaf, self._targets_of_all(packs, weight))
+        loss.mean(counts).backward()
+        assert leaf.grad is not None
+        gradient = leaf.grad[first : first + len(mine)] if weight else leaf.grad.new_zeros(
+            sum(len(each) for each in vectors), leaf.shape[1]
+        )
+        for number, packed in enumerate(packs):
+            own, gradient = gradient.split([len(packed.ends), len(gradient) - len(packed.ends)])
+            targets = {**packed.targets, "gradient": own.cpu().numpy()}
+            torch.manual_seed(_of_piece(chance, number))
+            with self._synced(last=number + 1 == len(packs)):
+                handed, _ = self._through(replace(packed, targets=targets), counts)
+                # Ranks' gradients are averaged on their way; what is wanted is their sum.
+                (handed * self._ranks.world).backward()
+        sums = loss.sums(sorted(counts)).tolist()
+        return _found(counts, sums, self._gradient_norm(), tokens, flops)
+
+    def _targets_of_all(self, packs: Sequence[Packed], weight: int) -> dict[str, Tensor]:
+        """The targets of all pieces of all ranks, as if they were one batch."""
+        mine: dict[str, list[Array]] = {name: [] for name in sorted(packs[0].targets)}
+        rows = 0
+        for packed in packs if weight else ():
+            for name, parts in mine.items():
+                parts.append(packed.targets[name] + (rows if name == "of_row" else 0))
+            rows += len(packed.targets["labels"])
+        found = {}
+        for name, parts in mine.items():
+            array = np.concatenate(parts) if parts else packs[0].targets[name][:0]
+            kind = torch.int64 if array.dtype.kind in "iu" else torch.float32
+            every = self._ranks.gather(torch.from_numpy(array).to(kind))
+            found[name] = every
+        before = itertools.accumulate((len(each) for each in found["labels"]), initial=0)
+        found["of_row"] = [
+            each + start for each, start in zip(found["of_row"], before, strict=False)
+        ]
+        return {name: torch.cat(parts).to(self._device.name) for name, parts in found.items()}
+
+    def _gradient_norm(self) -> float:
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = float(self._norm(gradients))
-        return _found(counts, totals.tolist(), norm, tokens, flops)
+        return float(self._norm(gradients))
 
     def _norm(self, gradients: Sequence[Tensor]) -> Tensor:
         if self._device.kind == "cuda":
@@ -202,6 +264,11 @@ class Stepper:
         self.model.zero_grad(set_to_none=True)
         if self._device.kind == "cuda":
             torch.cuda.empty_cache()
+
+
+def _of_piece(chance: int, number: int) -> int:
+    """What seeds the dropout of a piece, each time that it goes through."""
+    return (chance + number * 0x9E3779B97F4A7C15) % 2**63
 
 
 def _found(

@@ -39,6 +39,11 @@ class Training:
     end_lr_fraction             of peak_lr, where it ends
     matrix_lr                   "muon" alone: the peak for the layers' matrices; None: peak_lr
     momentum                    "muon" alone
+    lora_rank, lora_scale       "lora" alone: the rank of what is learnt of each layer's matrix, and
+                                by what it is multiplied (the paper's alpha / rank)
+    layer_decay                 each layer learns at this part of the rate of the one above it, the
+                                embeddings at that of a layer below the first (Clark et al. 2020,
+                                ELECTRA, A); 1: all alike
     clip_norm                   gradients are scaled down to this norm; 0: never
     dropout_fraction            None: what the shape says
     attention_dropout_fraction  0 by default, because the fast kernels have none; the paper's 0.1
@@ -61,6 +66,10 @@ class Training:
     patience_steps              so many dropped steps on end take the run back to its last good
                                 checkpoint
     evaluate_every_steps        0: at the end only
+    evaluations                 how often the dev set is scored, evenly over the budget; 0: as
+                                evaluate_every_steps says
+    patience_evaluations        the run ends when its main score has not risen for so many
+                                evaluations; 0: when its budget is spent
     save_every_seconds          between checkpoints; there is always one at the end
     keep_folders                how many checkpoints stay on disk
     keep_best                   and the one with the best score, beside them
@@ -86,6 +95,9 @@ class Training:
     end_lr_fraction: float = 0.0
     matrix_lr: float | None = None
     momentum: float = 0.95
+    layer_decay: float = 1.0
+    lora_rank: int = 8
+    lora_scale: float = 2.0
     weight_decay: float = 0.01
     beta1: float = 0.9
     beta2: float = 0.999
@@ -104,6 +116,8 @@ class Training:
     patience_steps: int = 3
     seed: int = 1
     evaluate_every_steps: int = 0
+    evaluations: int = 0
+    patience_evaluations: int = 0
     save_every_seconds: float = 300.0
     keep_folders: int = 2
     keep_best: bool = False
@@ -127,6 +141,22 @@ class Training:
                 raise SettingsError(f"train.{name} must be in [0, 1); got {value}")
         if self.seed >= 2**40:
             raise SettingsError(f"train.seed must be below 2**40; got {self.seed}")
+        if not 0 < self.layer_decay <= 1:
+            raise SettingsError(f"train.layer_decay must be in (0, 1]; got {self.layer_decay}")
+        if self.layer_decay < 1 and self.optimizer in ("muon", "lamb", "lora"):
+            raise SettingsError(
+                f"train.layer_decay is for adamw and stable_adamw; got {self.layer_decay} and "
+                f"train.optimizer {self.optimizer!r}"
+            )
+        if self.optimizer == "lora" and self.sharding != "none":
+            raise SettingsError(
+                f"train.optimizer 'lora' needs train.sharding 'none'; got {self.sharding!r}"
+            )
+        if self.evaluations and self.evaluate_every_steps:
+            raise SettingsError(
+                "train: only one of evaluations and evaluate_every_steps says when the dev set is "
+                f"scored; got {self.evaluations} and {self.evaluate_every_steps}"
+            )
         self._check_growth()
         left = 1 - self.warmup_fraction
         if self.schedule == "wsd" and not 0 < self.decay_fraction <= left + 1e-9:
@@ -190,10 +220,14 @@ _LEAST: dict[str, float] = {
     "epsilon": 1e-15,
     "seed": 0,
     "evaluate_every_steps": 0,
+    "evaluations": 0,
+    "patience_evaluations": 0,
     "save_every_seconds": 0.0,
     "average_count": 1,
     "average_every_steps": 1,
     "spike_deviations": 0.0,
+    "lora_rank": 1,
+    "lora_scale": 0.0,
     "patience_steps": 1,
 }
 _FRACTIONS = (

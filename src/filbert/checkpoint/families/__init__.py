@@ -7,6 +7,7 @@ from filbert.checkpoint.families.family import (
     KIND_OF,
     LABELLED,
     LEGACY,
+    ONE_OUTPUT,
     POOLINGS,
     SUFFIXES,
     TASK_OF,
@@ -15,6 +16,8 @@ from filbert.checkpoint.families.family import (
     Table,
     Whole,
     kind_of_task,
+    labels_of_task,
+    problem_of_task,
 )
 from filbert.checkpoint.families.modernbert import MODERNBERT
 from filbert.checkpoint.families.roberta import ROBERTA, XLM_ROBERTA
@@ -33,6 +36,7 @@ __all__ = [
     "LABELLED",
     "LEGACY",
     "MODERNBERT",
+    "ONE_OUTPUT",
     "POOLINGS",
     "ROBERTA",
     "SUFFIXES",
@@ -43,4 +47,6 @@ __all__ = [
     "Table",
     "Whole",
     "kind_of_task",
+    "labels_of_task",
+    "problem_of_task",
 ]

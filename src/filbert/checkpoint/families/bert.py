@@ -1,6 +1,14 @@
 """BERT (Devlin et al. 2019): every size and casing, Google's miniatures, MiniLM."""
 
-from filbert.checkpoint.families.family import COMMON_FIXED, Family, Kind, Table, Whole, both
+from filbert.checkpoint.families.family import (
+    COMMON_FIXED,
+    CRF,
+    Family,
+    Kind,
+    Table,
+    Whole,
+    both,
+)
 
 _OURS = "blocks.{i}"
 _THEIRS = "encoder.layer.{i}"
@@ -66,6 +74,7 @@ BERT = Family(
         ),
         "next_sentence": both("next_sentence", "cls.seq_relationship"),
         "labels": both("output", "classifier"),
+        "crf": CRF,
         "span": both("span", "qa_outputs"),
     },
     kinds={
@@ -73,8 +82,9 @@ BERT = Family(
         "masked": Kind(("words",), ("pooler", "next_sentence")),
         "pretraining": Kind(("words", "pooler", "next_sentence")),
         "classify": Kind(("pooler", "labels")),
-        "tag": Kind(("labels",)),
+        "tag": Kind(("labels",), ("crf",)),
         "span": Kind(("span",)),
+        "choose": Kind(("pooler", "labels")),
     },
     copies=(
         ("cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"),

@@ -22,6 +22,7 @@ SUFFIXES: dict[str, str] = {
     "classify": "ForSequenceClassification",
     "tag": "ForTokenClassification",
     "span": "ForQuestionAnswering",
+    "choose": "ForMultipleChoice",
 }
 """What a folder can hold, and how the name of its class at Hugging Face ends."""
 
@@ -30,10 +31,22 @@ TASK_OF: dict[str, str] = {
     "masked": "pretrain",
     "pretraining": "pretrain",
     "classify": "classify",
+    "tag": "tag",
+    "span": "span",
+    "choose": "choose",
 }
-"""The task that a kind of folder stands for; tag and span have none yet."""
+"""The task that a kind of folder stands for; a classifier with one output is a measure or a rank."""
 
-KIND_OF: dict[str, str] = {"pretrain": "masked", "classify": "classify", "embed": "encoder"}
+KIND_OF: dict[str, str] = {
+    "pretrain": "masked",
+    "classify": "classify",
+    "regress": "classify",
+    "rerank": "classify",
+    "tag": "tag",
+    "span": "span",
+    "choose": "choose",
+    "embed": "encoder",
+}
 """The kind under which each task's model is saved."""
 
 
@@ -46,6 +59,24 @@ def kind_of_task(task: Task) -> str | None:
 
 LABELLED = ("classify", "tag")
 """The kinds whose config.json names labels."""
+
+ONE_OUTPUT = ("regress", "rerank", "choose")
+"""The tasks whose heads give one number."""
+
+
+def labels_of_task(task: Task) -> tuple[str, ...]:
+    """What each output of a task's last layer is called; nothing where that is not by labels."""
+    if task.name in ONE_OUTPUT:
+        return ("LABEL_0",)
+    return tuple(getattr(task, "labels", ()))
+
+
+def problem_of_task(task: Task) -> str | None:
+    """What Hugging Face calls the problem of a classifier; None where it has no word for it."""
+    if task.name == "classify":
+        several = getattr(task, "several", False)
+        return "multi_label_classification" if several else "single_label_classification"
+    return "regression" if task.name == "regress" else None
 
 POOLINGS: tuple[tuple[str, str], ...] = (("first", "cls"), ("mean", "mean"))
 """What a classifier reads: our word and Hugging Face's (a setting of ModernBERT only)."""
@@ -134,6 +165,9 @@ def both(ours: str, *theirs: str) -> Table:
         for kind in ("weight", "bias")
     )
 
+
+CRF: Table = tuple((name, (f"crf.{name}",)) for name in ("first", "next", "last"))
+"""A tagger's steps from label to label, which transformers has no name for and leaves unread."""
 
 COMMON_FIXED: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("is_decoder", (False,)),

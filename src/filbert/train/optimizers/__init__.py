@@ -10,6 +10,7 @@ from torch import nn
 
 from filbert.train.optimizers.adamw import adamw
 from filbert.train.optimizers.lamb import Lamb, lamb
+from filbert.train.optimizers.lora import Lora, lora
 from filbert.train.optimizers.muon import Muon, muon
 from filbert.train.optimizers.stable_adamw import StableAdamW, stable_adamw
 from filbert.train.training import Training
@@ -19,6 +20,7 @@ OPTIMIZERS: dict[str, Callable[[nn.Module, Training], list[torch.optim.Optimizer
     "stable_adamw": stable_adamw,
     "muon": muon,
     "lamb": lamb,
+    "lora": lora,
 }
 
-__all__ = ["OPTIMIZERS", "Lamb", "Muon", "StableAdamW"]
+__all__ = ["OPTIMIZERS", "Lamb", "Lora", "Muon", "StableAdamW"]

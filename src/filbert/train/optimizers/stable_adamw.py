@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from filbert.errors import SettingsError
-from filbert.train.optimizers.groups import decay_groups, trained
+from filbert.train.optimizers.groups import decay_groups, shares_by_layer, trained
 from filbert.train.optimizers.moments import FIELDS, Moments, moments
 from filbert.train.optimizers.sums import pieces
 from filbert.train.parts import whole_sums
@@ -76,7 +76,10 @@ def _sum_of_ratios(met: Moments, beta2: float, epsilon: float) -> Tensor:
 def stable_adamw(model: nn.Module, settings: Training) -> list[torch.optim.Optimizer]:
     """StableAdamW for all that learns, in the paper's groups."""
     groups = decay_groups(
-        trained(model), peak_lr=settings.peak_lr, weight_decay=settings.weight_decay
+        trained(model),
+        peak_lr=settings.peak_lr,
+        weight_decay=settings.weight_decay,
+        shares=shares_by_layer(model, settings.layer_decay),
     )
     betas = (settings.beta1, settings.beta2)
     return [StableAdamW(groups, lr=settings.peak_lr, betas=betas, eps=settings.epsilon)]

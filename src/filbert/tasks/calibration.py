@@ -1,0 +1,49 @@
+"""Temperature: one number that makes probabilities honest (Guo et al. 2017, section 4.2)."""
+
+import numpy as np
+
+from filbert.batch import Array
+
+_LEAST = 1e-12
+LOWEST, HIGHEST = 0.05, 20.0
+
+
+def fitted_temperature(probabilities: Array, wanted: Array) -> float:
+    """By what the logits behind these probabilities are to be divided, for the best likelihood.
+
+    probabilities  [examples, labels]
+    wanted         int [examples], the right label of each; or bool [examples, labels], of labels
+                   that hold each for itself
+
+    The likelihood has one summit over 1/temperature, found by golden sections; 1 where the examples
+    say nothing, for all are right or wrong alike and no bound is in sight.
+    """
+    logs = np.log(np.maximum(probabilities, _LEAST))
+    if wanted.ndim == 2:
+        logs = logs - np.log(np.maximum(1 - probabilities, _LEAST))
+
+    def loss(log_temperature: float) -> float:
+        logits = logs / np.exp(log_temperature)
+        if wanted.ndim == 2:
+            signed = np.where(wanted, -logits, logits)
+            return float(np.logaddexp(0, signed).mean())
+        highest = logits.max(axis=1, keepdims=True)
+        total = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
+        return float((total - logits[np.arange(len(wanted)), wanted]).mean())
+
+    low, high = np.log(LOWEST), np.log(HIGHEST)
+    golden = (np.sqrt(5) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    for _ in range(60):
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = loss(right)
+    best = float(np.exp((low + high) / 2))
+    inside = 1.01 * LOWEST < best < HIGHEST / 1.01
+    return best if inside else 1.0
