@@ -1,20 +1,27 @@
 """What a user names → the Folder that is meant."""
 
+import json
 import re
 from pathlib import Path
 
 from filbert.checkpoint.folder import Folder
 from filbert.checkpoint.hub_names import parse
+from filbert.checkpoint.json_files import read_ours
 from filbert.errors import CheckpointError, did_you_mean
 from filbert.progress import Progress
 
 RUN_FILE = "run.json"
+SEEDS_FILE = "seeds.json"
+BEST = "best"
 
 _SURELY_A_PATH = re.compile(r"[./~]|.*[\\:]|.*/(.*/|$)", re.DOTALL)
 
 
 def find_folder(named: Folder | Path | str, *, progress: Progress | None = None) -> Folder:
     """A model's folder as it is; of a run's folder the newest checkpoint; else a name on the hub.
+
+    Of a run that kept its best checkpoint for a task, that one; of several runs with seeds of their
+    own, the best of them.
 
     named     a Folder or a Path is never looked for on a network. A text that is no folder here is
               a name on the hub: "bert-base-uncased", "ORG/NAME", "NAME@REVISION"; the cache first,
@@ -30,7 +37,12 @@ def find_folder(named: Folder | Path | str, *, progress: Progress | None = None)
             f"expected a model's folder or its name on the hub, got {named!r:.80}"
         )
     path = Path(named)
+    if (path / SEEDS_FILE).is_file():
+        return find_folder(path / str(read_ours(path / SEEDS_FILE, "seeds").get("best", "")))
     if (path / RUN_FILE).is_file():
+        best = path / BEST
+        if best.is_dir() and _is_for_a_task(path / RUN_FILE):
+            return Folder(best.resolve())
         steps = sorted(step for step in path.glob("step-*") if step.is_dir())
         if not steps:
             raise CheckpointError(f"{path}: this run has no checkpoint yet")
@@ -38,6 +50,15 @@ def find_folder(named: Folder | Path | str, *, progress: Progress | None = None)
     if isinstance(named, Path) or path.exists():
         return Folder(path)
     return _by_name(named, progress)
+
+
+def _is_for_a_task(path: Path) -> bool:
+    """Whether a run was fine-tuned: then its best checkpoint is what it was made for."""
+    try:
+        recipe = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(recipe, dict) and str(recipe.get("kind", "")).startswith("finetune")
 
 
 def _by_name(named: str, progress: Progress | None) -> Folder:

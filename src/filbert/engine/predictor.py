@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +20,25 @@ from filbert.engine.filling import best_places, filled_masks, rows_asked, with_l
 from filbert.engine.requests import (
     Texts,
     examples_of,
+    questions_of,
     say_what_is_long,
     texts_of_tokens,
     with_cuts,
 )
 from filbert.errors import RequestError
 from filbert.tasks import (
+    Answer,
+    Chosen,
     Classified,
     Embed,
     Embedded,
     Example,
     Filled,
     Long,
+    Measured,
     Pretrain,
+    Ranked,
+    Tagged,
     Task,
     answer_rows,
 )
@@ -185,8 +191,80 @@ class Predictor:
 
         The probabilities of a text's windows are averaged; each window has one voice.
         """
-        engine, task = self._for("classify")
-        examples = examples_of(texts, pairs=True)
+        return self._ask("classify", examples_of(texts, pairs=True), progress, long, overlap_tokens)
+
+    def measure(
+        self,
+        texts: Texts,
+        progress: _Progress | None = None,
+        *,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
+    ) -> list[Measured]:
+        """The number of each text, or of each (text, pair); of a text's windows the mean."""
+        return self._ask("regress", examples_of(texts, pairs=True), progress, long, overlap_tokens)
+
+    def tag(
+        self,
+        texts: str | Sequence[str],
+        progress: _Progress | None = None,
+        *,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
+    ) -> list[Tagged]:
+        """The entities of each text, with their characters.
+
+        Windows of a long text share at least the task's own overlap_tokens; each word is read in
+        the window where it has most around it, and the best path goes over the whole text.
+        """
+        return self._ask("tag", examples_of(texts, pairs=False), progress, long, overlap_tokens)
+
+    def answer(
+        self,
+        question: str | Sequence[str],
+        passage: str | Sequence[str],
+        progress: _Progress | None = None,
+        *,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
+    ) -> list[Answer]:
+        """The part of each passage that answers its question; one question may have many passages.
+
+        A long passage is read as windows that share at least the task's own overlap_tokens.
+        """
+        examples = questions_of(question, passage)
+        return self._ask("span", examples, progress, long, overlap_tokens)
+
+    def rerank(
+        self,
+        query: str,
+        passages: Sequence[str],
+        progress: _Progress | None = None,
+        *,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
+    ) -> list[Ranked]:
+        """How well each passage answers a query, in the order of the passages."""
+        examples = examples_of([(query, passage) for passage in passages], pairs=True)
+        return self._ask("rerank", examples, progress, long, overlap_tokens)
+
+    def choose(
+        self, text: str, choices: Sequence[str], *, long: Literal["truncate", "error"] = "truncate"
+    ) -> Chosen:
+        """Which of several endings goes on best from a text."""
+        (chosen,) = self._ask("choose", [{"text": text, "choices": list(choices)}], None, long, 0)
+        return cast("Chosen", chosen)
+
+    def _ask(
+        self,
+        name: str,
+        examples: Sequence[Example],
+        progress: _Progress | None,
+        long: Long,
+        overlap_tokens: int,
+    ) -> list[Any]:
+        """The answers of a task to examples."""
+        engine, task = self._for(name)
         groups = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens)
         return self._answer(engine, task, examples, groups, progress)
 
@@ -271,7 +349,16 @@ class Predictor:
         return with_cuts(answered.answers, groups)
 
 
-_VERBS = {"pretrain": "fill_mask", "classify": "classify", "embed": "embed"}
+_VERBS = {
+    "pretrain": "fill_mask",
+    "classify": "classify",
+    "regress": "measure",
+    "tag": "tag",
+    "span": "answer",
+    "rerank": "rerank",
+    "choose": "choose",
+    "embed": "embed",
+}
 
 
 def open_model(

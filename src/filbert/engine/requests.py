@@ -37,6 +37,34 @@ def examples_of(texts: Texts, *, pairs: bool) -> list[dict[str, Any]]:
     return examples
 
 
+def questions_of(
+    question: str | Sequence[str], passage: str | Sequence[str]
+) -> list[dict[str, Any]]:
+    """Questions and their passages as examples; one of the one goes with all of the other.
+
+    Raises RequestError where their numbers differ, or something is no text.
+    """
+    listed = {}
+    for name, given in (("question", question), ("passage", passage)):
+        texts = [given] if isinstance(given, str) else given
+        fine = not isinstance(texts, Mapping | bytes) and isinstance(texts, Iterable)
+        listed[name] = list(texts) if fine else [texts]
+        for number, text in enumerate(listed[name]):
+            if not isinstance(text, str):
+                raise RequestError(f"{name} {number + 1}: expected a text, got {text!r:.80}")
+    questions, passages = listed["question"], listed["passage"]
+    if len(questions) != len(passages) and 1 not in (len(questions), len(passages)):
+        raise RequestError(
+            f"expected as many questions as passages, or one of either; got {len(questions)} and "
+            f"{len(passages)}"
+        )
+    most = max(len(questions), len(passages)) if questions and passages else 0
+    return [
+        {"question": questions[n % len(questions)], "context": passages[n % len(passages)]}
+        for n in range(most)
+    ]
+
+
 def say_what_is_long(task: Task, groups: Sequence[Sequence[Row]]) -> None:
     """Log that texts are read as windows, or that something of them was cut."""
     long = sum(len(group) > 1 for group in groups)

@@ -3,8 +3,8 @@
 from filbert.tasks.choose import Choose, Chosen
 from filbert.tasks.classify import Classified, Classify
 from filbert.tasks.embed import Embed, Embedded
-from filbert.tasks.examples import read_examples
 from filbert.tasks.pretrain import Filled, Pretrain
+from filbert.tasks.reading import read_examples, read_questions, read_tagged
 from filbert.tasks.regress import Measured, Regress
 from filbert.tasks.rerank import Ranked, Rerank
 from filbert.tasks.scores import accuracy, confusion, macro_f1
@@ -73,6 +73,8 @@ __all__ = [
     "macro_f1",
     "numbered",
     "read_examples",
+    "read_questions",
+    "read_tagged",
     "text_rows",
     "windows",
 ]

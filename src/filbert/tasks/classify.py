@@ -230,6 +230,10 @@ class Classify(Task):
             "calibration_error": calibration_error([a.probability for a in predictions], hits),
         } | examples
 
+    def says_nothing(self, predictions: Sequence[Any]) -> bool:
+        """Whether all texts have the same labels."""
+        return len({answer.labels for answer in predictions}) < 2
+
     def fitted(self, predictions: Sequence[Any], references: Sequence[Any]) -> Self:
         """The task with the temperature at which the predictions' probabilities hold best."""
         values = np.array([list(answer.probabilities.values()) for answer in predictions])

@@ -97,6 +97,11 @@ class Regress(Task):
             return answers[0]
         return Measured(float(np.mean([answer.value for answer in answers])))
 
+    def says_nothing(self, predictions: Sequence[Any]) -> bool:
+        """Whether all texts have nearly the same number."""
+        values = [answer.value for answer in predictions]
+        return bool(np.std(values) < 0.01 * self.deviation) if values else True
+
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """pearson, spearman, and mean_error: how far off an answer is, on the average."""
         values = [answer.value for answer in predictions]

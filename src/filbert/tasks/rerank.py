@@ -92,6 +92,10 @@ class Rerank(Task):
         """The best window's score (MaxP, Dai and Callan 2019)."""
         return max(answers, key=lambda answer: answer.score)
 
+    def says_nothing(self, predictions: Sequence[Any]) -> bool:
+        """Whether all passages have nearly the same score."""
+        return bool(np.std([answer.score for answer in predictions]) < 1e-3)
+
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """mrr@10 and ndcg@10, means over queries that have a relevant passage; accuracy at logit 0."""
         queries: dict[str, list[tuple[float, float]]] = defaultdict(list)

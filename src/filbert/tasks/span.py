@@ -1,7 +1,7 @@
 """Extractive question answering: the span of a passage that answers (sections 4.2 and 4.3)."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -10,6 +10,7 @@ import numpy as np
 from filbert.batch import Array, Packed, Row, aligned, pack
 from filbert.errors import DataError, SettingsError
 from filbert.tasks.answers import Overlap, Right, overlap
+from filbert.tasks.reading import Paths, read_questions
 from filbert.tasks.task import Example, Outputs, Scores, Task
 from filbert.tasks.windows import Long, check_long, make_row, special_tokens, too_long, windows
 from filbert.tokenizer import Encoded
@@ -100,6 +101,17 @@ class Span(Task):
                 raise SettingsError(f"task.{name} must be at least 1; got {getattr(self, name)}")
         if self.overlap_tokens < 0:
             raise SettingsError(f"task.overlap_tokens must be from 0 on; got {self.overlap_tokens}")
+
+    @classmethod
+    def read(cls, paths: Paths, say: Callable[[str], None] = lambda text: None) -> list[Example]:
+        """Files of questions with their passages; see `read_questions`."""
+        return list(read_questions(paths, say))
+
+    @classmethod
+    def teaches(cls, example: Example) -> bool:
+        """Whether the first answer stands in the passage, or there is none."""
+        answers = example.get("answers")
+        return not answers or _text_and_start(answers[0])[1] >= 0
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,6 +257,10 @@ class Span(Task):
         """The texts of an example's answers; none: it has no answer."""
         texts = [text for text, _ in map(_text_and_start, example["answers"])]
         return Right.of(texts, example["context"])
+
+    def says_nothing(self, predictions: Sequence[Any]) -> bool:
+        """Whether no question has an answer."""
+        return not any(answer.text for answer in predictions)
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """exact_match and f1, as the scripts of SQuAD and, for Chinese, of CMRC 2018 count them.

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import numpy as np
 from filbert.batch import Array, Packed, Row, aligned, pack
 from filbert.errors import DataError, SettingsError, did_you_mean
 from filbert.tasks.lattice import Steps, best_path, marginals
+from filbert.tasks.reading import Paths, read_tagged
 from filbert.tasks.schemes import (
     OUTSIDE,
     Scheme,
@@ -124,6 +125,11 @@ class Tag(Task):
     @cached_property
     def _steps(self) -> Steps:
         return Steps.allowed(*legal_steps(self.labels))
+
+    @classmethod
+    def read(cls, paths: Paths, say: Callable[[str], None] = lambda text: None) -> list[Example]:
+        """Files of words with their tags, or of texts with their entities; see `read_tagged`."""
+        return list(read_tagged(paths, say))
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,6 +327,10 @@ class Tag(Task):
     def right_answer(self, example: Example, reference: Any) -> Any:
         """The entities of an example, as (start, end, type)."""
         return tuple((start, stop, kind) for start, stop, kind in example["entities"])
+
+    def says_nothing(self, predictions: Sequence[Any]) -> bool:
+        """Whether no text has an entity."""
+        return not any(answer.entities for answer in predictions)
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """precision, recall and f1 of whole entities, over all types and of each; as seqeval's."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from filbert.batch import Array, Packed, Row, batches_by_tokens
 from filbert.errors import DataError, SettingsError
-from filbert.tasks.examples import Paths, read_examples
+from filbert.tasks.reading import Paths, read_examples
 from filbert.tasks.windows import Long, check_long, special_tokens, text_rows, too_long
 from filbert.tokenizer import Tokenizer
 
@@ -118,6 +118,11 @@ class Task(ABC):
         """The settings that were said, and those that the examples give, such as their labels."""
         return dict(said)
 
+    @classmethod
+    def teaches(cls, example: Example) -> bool:
+        """Whether an example can be learnt from; one that cannot may still be scored."""
+        return True
+
     def labels_of(self, example: Example) -> Array | None:
         """What a row keeps of an example's label; None where the task has no use for one."""
         return None
@@ -174,6 +179,13 @@ class Task(ABC):
         It changes what `decode` makes of the head's outputs, never the head.
         """
         return self
+
+    def says_nothing(self, predictions: Sequence[Any]) -> bool:
+        """Whether the answers tell one text from no other: the same label for all, no entity at all.
+
+        That is what a network says that learns nothing (Mosbach et al. 2021).
+        """
+        return False
 
     def merge(self, answers: Sequence[Any]) -> Any:
         """The answers of one example's windows → its answer."""

@@ -35,7 +35,16 @@ Examples = Path | str | Sequence[Example]
 
 FINETUNE = Plan(
     name="fine-tuning",
-    train=Training(epochs=3, batch_tokens=2048, peak_lr=5e-5, warmup_fraction=0.1),
+    train=Training(
+        epochs=3,
+        batch_tokens=2048,
+        peak_lr=5e-5,
+        warmup_fraction=0.1,
+        evaluations=6,
+        keep_best=True,
+        keep_folders=1,
+        save_every_seconds=3600.0,
+    ),
 )
 """What is used where no plan is given: the middle of the paper's ranges (A.3)."""
 
@@ -55,7 +64,10 @@ def finetune(
     progress: Progress | None = None,
     original: Original | None = None,
 ) -> Folder:
-    """Put the task's head on a pre-trained model and train both; the Folder of the last step.
+    """Put the task's head on a pre-trained model and train both; the Folder that came of it.
+
+    That is the checkpoint with the best score on the dev set, unless train.keep_best is off: then
+    it is the last one.
 
     task      a key of TASKS that has something to learn from examples, such as "classify"
     train     examples, or a file of them, as the task reads them (docs/finetuning.md)
@@ -110,7 +122,10 @@ def finetune(
                 ranks=ranks,
                 script=original.script if original else None,
             )
-            return follow(job, f"fine-tuning {task}", progress)
+            newest = follow(job, f"fine-tuning {task}", progress)
+            if not made.train.keep_best:
+                return newest
+            return run.best(given.task.main_score) or newest
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,7 @@ class _Given:
             scored = _examples(kind, dev, progress)
         task = _bind(kind, plan, every, begin)
         task.check_labels([*every, *scored])
+        examples = _that_teach(task, examples, progress)
         groups = task.rows_of(examples)
         _say_what_is_long(groups, task, progress)
         return cls(task, groups, scored, numbered(task.rows_of(scored)))
@@ -174,6 +190,14 @@ def _examples(kind: type[Task], given: Examples, progress: Progress) -> list[Exa
     if isinstance(given, str | Path):
         return kind.read(given, progress.note)
     return list(given)
+
+
+def _that_teach(task: Task, examples: list[Example], progress: Progress) -> list[Example]:
+    """The examples without those that cannot be learnt from."""
+    kept = [example for example in examples if task.teaches(example)]
+    if len(kept) < len(examples):
+        progress.note(f"{len(examples) - len(kept):,} examples are left out: their answer is lost")
+    return kept
 
 
 def _split(examples: list[Example], seed: int) -> tuple[list[Example], list[Example]]:

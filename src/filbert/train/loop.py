@@ -316,22 +316,29 @@ class _Loop:
         with contextlib.nullcontext() if averages is None else averages.used(job.model):
             # Of a sharded model every rank has a part to give; else one rank's scores serve all.
             mine = job.ranks.first or job.settings.sharding == "full"
-            found = self._score_and_fit() if mine else ({}, {})
-        self._scores, fitted = json.loads(job.ranks.word_from_first(json.dumps(found)))
+            found = self._score_and_fit() if mine else ({}, {}, False)
+        self._scores, fitted, failed = json.loads(job.ranks.word_from_first(json.dumps(found)))
         if fitted:
             task = from_mapping(fitted, type(job.task)).with_tokenizer(job.task.tokenizer)
             self._writer = replace(self._writer, task=task)
         self._note_score(self._scores.get(job.task.main_score))
         yield self._log(Evaluated(self._state.step, self._scores))
+        if failed:
+            self._state = replace(self._state, ended=True, failed=True)
+            yield Told(f"step {self._state.step:,}: given up: it says the same of everything")
 
-    def _score_and_fit(self) -> tuple[Scores, Mapping[str, Any]]:
-        """The dev set's scores, and the task with what is found on it, such as a threshold."""
-        job = self._job
+    def _score_and_fit(self) -> tuple[Scores, Mapping[str, Any], bool]:
+        """The dev set's scores; the task with what is found on it, such as a threshold.
+
+        And whether the run has failed.
+        """
+        job, give_up = self._job, self._job.settings.give_up_fraction
         answered = job.evaluate(self._state.precision)
+        failed = 0 < give_up <= self._spent() and job.task.says_nothing(answered.answers)
         fitted = job.task.fitted(answered.answers, answered.references)
         if fitted == job.task:
-            return answered.scores, {}
-        return job.evaluate(self._state.precision, fitted).scores, to_mapping(fitted)
+            return answered.scores, {}, failed
+        return job.evaluate(self._state.precision, fitted).scores, to_mapping(fitted), failed
 
     def _note_score(self, score: float | None) -> None:
         """Count how long the main score has not risen, and end the run where that is too long."""

@@ -35,6 +35,7 @@ class TrainState:
     best          the highest main score of the dev set so far; None: it was never scored
     not_better    evaluations since then
     ended         whether the run is over though its budget is not spent, for nothing gets better
+    failed        whether it was given up, for it had learnt nothing
     """
 
     step: int = 0
@@ -52,6 +53,7 @@ class TrainState:
     best: float | None = None
     not_better: int = 0
     ended: bool = False
+    failed: bool = False
 
     def after(self, read: ReadState, tokens: int, seconds: float) -> "TrainState":
         """The state one step on."""

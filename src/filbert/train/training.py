@@ -71,6 +71,8 @@ class Training:
     patience_evaluations        the run ends when its main score has not risen for so many
                                 evaluations; 0: when its budget is spent
     save_every_seconds          between checkpoints; there is always one at the end
+    give_up_fraction            at this part of the budget the run ends as failed if the network says
+                                the same of all that it is asked (Task.says_nothing); 0: never
     keep_folders                how many checkpoints stay on disk
     keep_best                   and the one with the best score, beside them
     tensorboard                 the figures of each step as event files, in the run's tensorboard/:
@@ -119,6 +121,7 @@ class Training:
     evaluations: int = 0
     patience_evaluations: int = 0
     save_every_seconds: float = 300.0
+    give_up_fraction: float = 0.0
     keep_folders: int = 2
     keep_best: bool = False
     tensorboard: bool = True
@@ -239,6 +242,7 @@ _FRACTIONS = (
     "beta1",
     "beta2",
     "average_decay",
+    "give_up_fraction",
     "dropout_fraction",
     "attention_dropout_fraction",
 )

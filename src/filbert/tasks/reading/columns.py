@@ -1,0 +1,142 @@
+"""Which column of a table is what: by the names of its head line, else by what stands in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filbert.errors import DataError, did_you_mean
+from filbert.files import Place
+
+TEXT_FIELDS = (
+    *("text", "sentence", "text_a", "sentence1", "premise", "question1", "question", "review"),
+    *("query", "anchor", "context", "ctx", "sent1", "startphrase"),
+)
+PAIR_FIELDS = (
+    *("pair", "text_b", "sentence2", "hypothesis", "question2", "passage", "positive", "document"),
+)
+LABEL_FIELDS = ("label", "labels", "class", "target", "category", "score", "gold_label", "relevance")
+CHOICE_FIELDS = ("choices", "endings", "options")
+NEGATIVE_FIELDS = ("negatives", "negative")
+
+PARTS = {
+    "text": TEXT_FIELDS,
+    "pair": PAIR_FIELDS,
+    "label": LABEL_FIELDS,
+    "choices": CHOICE_FIELDS,
+    "negatives": NEGATIVE_FIELDS,
+}
+"""What an example may have, and the names under which files have it."""
+
+LOOKED_AT = 1000
+"""So many rows of a table without a head line say what its columns are."""
+
+
+def find_columns(
+    path: Path, rows: Sequence[Sequence[str]], wanted: Mapping[str, str]
+) -> tuple[dict[str, list[int]], int]:
+    """(part of an example → its columns, how many lines the head has: 0 or 1).
+
+    wanted: see `read_examples`. Raises DataError where the columns cannot be told.
+    """
+    head = [cell.strip().lower() for cell in rows[0]]
+    named: dict[str, list[int]] = {}
+    for part, known in PARTS.items():
+        if part in ("choices", "negatives"):
+            # ending0, ending1, …: as many columns as there are.
+            stems = tuple(name.rstrip("s") for name in known)
+            found = [at for at, cell in enumerate(head) if cell.rstrip("0123456789_s") in stems]
+        else:
+            name = next((name for name in known if name in head), None)
+            found = [] if name is None else [head.index(name)]
+        if found:
+            named[part] = found
+    if wanted and all(name.isdigit() for name in wanted.values()) and "text" not in named:
+        return _numbered(path, rows, wanted), 0
+    for part, name in wanted.items():
+        if name.lower() not in head:
+            raise DataError(
+                f"{Place(path, 1)}: no column {name!r:.60}{did_you_mean(name, head)}; got {head}"
+            )
+        named[part] = [head.index(name.lower())]
+    if "text" in named:
+        return named, 1
+    if named and set(named) != {"label"}:
+        raise DataError(
+            f"{Place(path, 1)}: the head line names {', '.join(named)} but no text: expected one "
+            f"of {', '.join(TEXT_FIELDS)}; got {head}"
+        )
+    return _by_content(path, rows[:LOOKED_AT], head), 0
+
+
+def _numbered(
+    path: Path, rows: Sequence[Sequence[str]], wanted: Mapping[str, str]
+) -> dict[str, list[int]]:
+    width = len(rows[0])
+    found = {part: [int(name) - 1] for part, name in wanted.items()}
+    for part, (at,) in found.items():
+        if not 0 <= at < width:
+            raise DataError(
+                f"{Place(path, 1)}: {part}: no column {at + 1}; the line has {width} columns"
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What stands in a column.
+
+    kinds    how many different values, as a part of the rows
+    length   mean characters
+    numeric  whether all of it are numbers
+    """
+
+    at: int
+    kinds: float
+    length: float
+    numeric: bool
+
+
+def _by_content(
+    path: Path, rows: Sequence[Sequence[str]], head: Sequence[str]
+) -> dict[str, list[int]]:
+    width = len(rows[0])
+    if width == 1:
+        return {"text": [0]}
+    columns = [_column(at, [row[at] for row in rows if len(row) > at]) for at in range(width)]
+    filled = [column for column in columns if column.length > 0]
+    texts = [column for column in filled if not column.numeric and column.kinds > 0.5]
+    if width == 2 and len(texts) != 1:
+        # Few rows, or labels that are words: what differs less is the label.
+        label = 0 if columns[0].kinds < columns[1].kinds else 1
+        return {"text": [1 - label], "label": [label]}
+    rest = [column for column in filled if column not in texts]
+    numbers = [column for column in rest if column.numeric and column.kinds * len(rows) > 1.5]
+    labels = rest if len(rest) == 1 else numbers
+    if not 1 <= len(texts) <= 2 or len(labels) > 1 or (rest and not labels):
+        raise DataError(
+            f"{Place(path, 1)}: {width} columns and no head line that names one of "
+            f"{', '.join(TEXT_FIELDS)}; say which columns are text and label; got {list(head)}"
+        )
+    found = {"text": [texts[0].at]}
+    if len(texts) == 2:
+        found["pair"] = [texts[1].at]
+    if labels:
+        found["label"] = [labels[0].at]
+    return found
+
+
+def _column(at: int, values: Sequence[str]) -> _Column:
+    return _Column(
+        at,
+        len(set(values)) / max(1, len(values)),
+        sum(map(len, values)) / max(1, len(values)),
+        all(_is_number(value) for value in values),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
