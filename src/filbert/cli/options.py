@@ -63,3 +63,23 @@ def add_text_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-field", default="text", metavar="NAME", help="the field of JSON lines with the text"
     )
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Which column of a table, or field of JSON lines, is what."""
+    for name in COLUMNS:
+        parser.add_argument(
+            f"--{name}-column",
+            metavar="NAME",
+            help=f"where the {name} of an example stands: a name of the head line, or a number "
+            "from 1 on; else it is found",
+        )
+
+
+def columns_of(options: argparse.Namespace) -> dict[str, str]:
+    """What `add_columns` was given."""
+    said = {name: getattr(options, f"{name}_column") for name in COLUMNS}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+COLUMNS = ("text", "pair", "label")

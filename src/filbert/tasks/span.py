@@ -103,8 +103,15 @@ class Span(Task):
             raise SettingsError(f"task.overlap_tokens must be from 0 on; got {self.overlap_tokens}")
 
     @classmethod
-    def read(cls, paths: Paths, say: Callable[[str], None] = lambda text: None) -> list[Example]:
+    def read(
+        cls,
+        paths: Paths,
+        say: Callable[[str], None] = lambda text: None,
+        columns: Mapping[str, str] | None = None,
+    ) -> list[Example]:
         """Files of questions with their passages; see `read_questions`."""
+        if columns:
+            raise SettingsError(f"columns are for tables; {cls.name} reads none")
         return list(read_questions(paths, say))
 
     @classmethod

@@ -127,8 +127,15 @@ class Tag(Task):
         return Steps.allowed(*legal_steps(self.labels))
 
     @classmethod
-    def read(cls, paths: Paths, say: Callable[[str], None] = lambda text: None) -> list[Example]:
+    def read(
+        cls,
+        paths: Paths,
+        say: Callable[[str], None] = lambda text: None,
+        columns: Mapping[str, str] | None = None,
+    ) -> list[Example]:
         """Files of words with their tags, or of texts with their entities; see `read_tagged`."""
+        if columns:
+            raise SettingsError(f"columns are for tables; {cls.name} reads none")
         return list(read_tagged(paths, say))
 
     @classmethod

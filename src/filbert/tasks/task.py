@@ -106,12 +106,19 @@ class Task(ABC):
         return groups
 
     @classmethod
-    def read(cls, paths: Paths, say: Callable[[str], None] = lambda text: None) -> list[Example]:
+    def read(
+        cls,
+        paths: Paths,
+        say: Callable[[str], None] = lambda text: None,
+        columns: Mapping[str, str] | None = None,
+    ) -> list[Example]:
         """The examples of files, as they are for this task; what was found in them is said.
+
+        columns  of a table: the file's own names for "text", "pair", "label", …
 
         Raises DataError naming file, line and field.
         """
-        return list(read_examples(paths, say))
+        return list(read_examples(paths, say, columns))
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from filbert.train.pretrain import pretrain
 from filbert.train.reproduce import Reproduced, reproduce
 from filbert.train.run import RunFolder
 from filbert.train.schedules import SCHEDULES
+from filbert.train.seeds import Seeds, finetune_seeds, read_seeds, score_folder
 from filbert.train.starting import chosen_plan
 from filbert.train.state import TrainState
 from filbert.train.training import Training
@@ -35,6 +36,7 @@ __all__ = [
     "Reproduced",
     "RunFolder",
     "Saved",
+    "Seeds",
     "Size",
     "Stepped",
     "Stopped",
@@ -44,9 +46,12 @@ __all__ = [
     "WentBack",
     "chosen_plan",
     "finetune",
+    "finetune_seeds",
     "load_plan",
     "make_plan",
     "pretrain",
+    "read_seeds",
     "reproduce",
+    "score_folder",
     "train",
 ]

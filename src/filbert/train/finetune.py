@@ -1,6 +1,6 @@
 """Fine-tuning: examples and a pre-trained model → a Folder that does a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,7 @@ def finetune(
     dev: Examples | None = None,
     plan: Plan | Path | str = FINETUNE,
     fresh: bool = False,
+    columns: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
     card: Card | None = None,
     device: str = "auto",
@@ -73,7 +74,8 @@ def finetune(
     train     examples, or a file of them, as the task reads them (docs/finetuning.md)
     out       the run's folder; a run that was stopped goes on where it stood
     start     the model to begin with
-    dev       examples to score; None: a tenth is split off by the seed, and said so
+    dev       examples to score; None: a tenth is split off, and said so
+    columns   of a table: the file's own names for "text", "pair" and "label"
     fresh     draw all weights anew, to see what pre-training is worth
     original  a run to make once more (filbert.train.reproduce): examples, start and dev set must be
               the same
@@ -89,7 +91,7 @@ def finetune(
     with on_a_rank(device) as (picked, ranks):
         progress = (progress if ranks.first else None) or quiet()
         begin = find_folder(start)
-        given = _Given.read(task, train, dev, made, begin, progress)
+        given = _Given.read(task, train, dev, columns, made, begin, progress)
         source = RowList([row for group in given.groups for row in group])
         dev_rows = [row for group in given.dev_groups for row in group]
         recipe = {
@@ -103,7 +105,8 @@ def finetune(
         run = RunFolder(out)
         with held(run, ranks):
             places = {"data": place_of(train), "dev": place_of(dev), "start": place_of(start)}
-            claim(run, recipe, {**places, "fresh": fresh}, ranks, progress)
+            said = {"fresh": fresh, "columns": dict(columns or {})}
+            claim(run, recipe, {**places, **said}, ranks, progress)
             torch.manual_seed(made.train.seed)
             model = _model(run, given.task, begin, fresh, made.adapt, progress)
             freeze(model, made.adapt, made.train.optimizer)
@@ -149,18 +152,19 @@ class _Given:
         name: str,
         train: Examples,
         dev: Examples | None,
+        columns: Mapping[str, str] | None,
         plan: Plan,
         begin: Folder,
         progress: Progress,
     ) -> "_Given":
         """Read the examples and make rows of them."""
         kind = task_class(name)
-        examples = every = _examples(kind, train, progress)
+        examples = every = _examples(kind, train, columns, progress)
         if dev is None:
-            examples, scored = _split(examples, plan.train.seed)
+            examples, scored = _split(examples)
             progress.note(f"no dev set given: {len(scored):,} examples split off")
         else:
-            scored = _examples(kind, dev, progress)
+            scored = _examples(kind, dev, columns, progress)
         task = _bind(kind, plan, every, begin)
         task.check_labels([*every, *scored])
         examples = _that_teach(task, examples, progress)
@@ -186,9 +190,11 @@ def _model(
     return model
 
 
-def _examples(kind: type[Task], given: Examples, progress: Progress) -> list[Example]:
+def _examples(
+    kind: type[Task], given: Examples, columns: Mapping[str, str] | None, progress: Progress
+) -> list[Example]:
     if isinstance(given, str | Path):
-        return kind.read(given, progress.note)
+        return kind.read(given, progress.note, columns)
     return list(given)
 
 
@@ -200,10 +206,11 @@ def _that_teach(task: Task, examples: list[Example], progress: Progress) -> list
     return kept
 
 
-def _split(examples: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+def _split(examples: list[Example]) -> tuple[list[Example], list[Example]]:
+    """A tenth to score on, the same whatever the seed of the run: so runs can be compared."""
     if len(examples) < 2:
         raise DataError(f"{len(examples)} examples are too few to split a dev set off; give dev=")
-    order = np.random.default_rng(seed).permutation(len(examples)).tolist()
+    order = np.random.default_rng(1).permutation(len(examples)).tolist()
     size = max(1, len(examples) // 10)
     return [examples[i] for i in sorted(order[size:])], [examples[i] for i in sorted(order[:size])]
 

@@ -118,13 +118,15 @@ def reproduce(
             start=start,
             dev=dev,
             fresh=bool(original.recipe.get("places", {}).get("fresh")),
+            columns=original.recipe.get("places", {}).get("columns"),
             device=device,
             progress=progress,
             original=original,
         )
     else:
         raise SettingsError(f"{run}: a run of the kind {kind!r:.40} cannot be repeated")
-    return compare(original, repeated, RunFolder(out))
+    # Of a run that keeps its best, the newest checkpoint is what the losses led to.
+    return compare(original, RunFolder(out).newest() or repeated, RunFolder(out))
 
 
 def _mixed(
