@@ -255,6 +255,26 @@ class Predictor:
         (chosen,) = self._ask("choose", [{"text": text, "choices": list(choices)}], None, long, 0)
         return cast("Chosen", chosen)
 
+    def ask(
+        self,
+        examples: Sequence[Example],
+        progress: _Progress | None = None,
+        *,
+        long: Long = "windows",
+        overlap_tokens: int = 0,
+    ) -> list[Any]:
+        """The answers of the folder's own task to examples as that task reads them.
+
+        For a folder of pre-training what its [MASK]s may be, for one of vectors these.
+        """
+        name = self.task.name
+        texts = [example.get("text") for example in examples]
+        if name == "pretrain":
+            return self.fill_mask(texts, long=long, overlap_tokens=overlap_tokens or None)  # type: ignore[arg-type]
+        if name == "embed":
+            return self.embeddings(texts, progress, long=long, overlap_tokens=overlap_tokens)  # type: ignore[arg-type]
+        return self._ask(name, examples, progress, long, overlap_tokens)
+
     def _ask(
         self,
         name: str,

@@ -5,19 +5,19 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from filbert.batch import Row
+from filbert.batch import Packed, Row
 from filbert.checkpoint import Card, Folder
 from filbert.device import Device
 from filbert.errors import FilbertError, SettingsError, did_you_mean
 from filbert.heads import Model
 from filbert.settings import from_mapping, to_mapping
 from filbert.shards import RowSource
-from filbert.tasks import Answered, Example, Scores, Task, answer_rows
+from filbert.tasks import Answered, Example, Outputs, RunAll, Scores, Task, answer_rows
 from filbert.train import guard
 from filbert.train.averaging import Averages
 from filbert.train.budget import middle_of_next, spent
@@ -85,11 +85,29 @@ class Job:
     ranks: Ranks = field(default=ALONE)
     script: Sequence[float] | None = None
 
-    def evaluate(self, precision: str = "auto", task: Task | None = None) -> Answered:
-        """Answer the dev set as the model is now, and score the answers. task: None, the job's."""
-        run = partial(map, self.model.runner(self.device, precision))
-        seed = self.settings.seed
-        return answer_rows(task or self.task, self.dev, run, examples=self.scored, seed=seed)
+    def evaluate(self, precision: str = "auto") -> tuple[Answered, Task]:
+        """Answer the dev set as the model is now, and score the answers; by which task.
+
+        That is the job's, with what is found on the dev set itself, such as a threshold.
+        """
+        run, seed = self.model.runner(self.device, precision), self.settings.seed
+        kept: list[Outputs] = []
+
+        def answered(task: Task, run_all: RunAll) -> Answered:
+            return answer_rows(task, self.dev, run_all, examples=self.scored, seed=seed)
+
+        def run_and_keep(packs: Iterable[Packed]) -> Iterator[Outputs]:
+            for packed in packs:
+                kept.append(run(packed))
+                yield kept[-1]
+
+        if type(self.task).fitted is Task.fitted:
+            return answered(self.task, partial(map, run)), self.task
+        found = answered(self.task, run_and_keep)
+        fitted = self.task.fitted(found.answers, found.references)
+        if fitted != self.task:
+            found = answered(fitted, lambda packs: (out for _, out in zip(packs, kept, strict=True)))
+        return found, fitted
 
     def source_of(self, phase: int) -> RowSource:
         """The rows of a length phase."""
@@ -332,13 +350,10 @@ class _Loop:
 
         And whether the run has failed.
         """
-        job, give_up = self._job, self._job.settings.give_up_fraction
-        answered = job.evaluate(self._state.precision)
-        failed = 0 < give_up <= self._spent() and job.task.says_nothing(answered.answers)
-        fitted = job.task.fitted(answered.answers, answered.references)
-        if fitted == job.task:
-            return answered.scores, {}, failed
-        return job.evaluate(self._state.precision, fitted).scores, to_mapping(fitted), failed
+        give_up = self._job.settings.give_up_fraction
+        answered, task = self._job.evaluate(self._state.precision)
+        failed = 0 < give_up <= self._spent() and task.says_nothing(answered.answers)
+        return answered.scores, {} if task == self._job.task else to_mapping(task), failed
 
     def _note_score(self, score: float | None) -> None:
         """Count how long the main score has not risen, and end the run where that is too long."""
