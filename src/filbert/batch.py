@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One sequence as the network reads it, special tokens included; or several that belong together.
+    """One sequence as the network reads it, special tokens included; or several, in parts.
 
     token_ids      int32 [tokens]
     segments       uint8 [tokens], 0 for the first text, 1 for the second

@@ -42,7 +42,7 @@ def _examples() -> dict[str, list[dict[str, Any]]]:
         "embed": labelled,
         "classify": labelled,
         "regress": measured,
-        "rerank": [{**e, "pair": "a d", "label": e["label"] % 2} for e in measured],
+        "rerank": [{**e, "pair": "a d", "label": n % 2} for n, e in enumerate(measured)],
         "tag": [{"text": t, "entities": e} for t, e in zip(TEXTS, spans, strict=True)],
         "span": [
             {

@@ -107,9 +107,10 @@ def test_answers_are_those_of_transformers(
     assert pairs[0][1][start:end] != ""
 
 
-def test_a_head_without_a_task_still_gives_vectors(
-    tokenizer_kinds: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_tagger_tags_and_gives_vectors(tokenizer_kinds: dict[str, Path], tmp_path: Path) -> None:
     saved(tmp_path, "ModernBert", "ForTokenClassification", tokenizer_kinds["modernbert"])
-    assert open_model(tmp_path).embed(["the quick fox"]).shape == (1, 32)
-    assert "no task for its head (tag)" in caplog.text
+    model = open_model(tmp_path)
+    assert model.embed(["the quick fox"]).shape == (1, 32)
+    (tagged,) = model.tag("the quick fox")
+    # LABEL_0 and LABEL_1 are plain tags: each word has one.
+    assert [entity.text for entity in tagged.entities] == ["the", "quick", "fox"]

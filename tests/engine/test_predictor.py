@@ -148,8 +148,8 @@ def test_what_cannot_be_opened_or_learnt_is_said(
         finetune("classify", [{"text": "a", "label": "x"}] * 20, out, start=pretrained, plan=plan)
     with pytest.raises(SettingsError, match="no task 'clasify'; did you mean 'classify'"):
         finetune("clasify", EXAMPLES, out, start=pretrained, plan=plan)
-    with pytest.raises(SettingsError, match="EmbedHead has nothing to learn"):
-        finetune("embed", EXAMPLES, out, start=pretrained, plan=plan)
+    with pytest.raises(DataError, match="expected a number as its label, got '好'"):
+        finetune("regress", [{"text": "a", "label": "好"}] * 9, out, start=pretrained, plan=plan)
 
 
 def test_fresh_weights_are_not_the_pretrained_ones(

@@ -49,7 +49,9 @@ def test_the_loss_is_that_of_all_paths(head: TagHead) -> None:
 
         def total(path: tuple[int, ...], places: list[int] = places) -> float:
             steps = sum(outputs["next"][a, b] for a, b in itertools.pairwise(path))
-            scores = sum(outputs["logits"][at, label] for at, label in zip(places, path, strict=True))
+            scores = sum(
+                outputs["logits"][at, label] for at, label in zip(places, path, strict=True)
+            )
             return float(outputs["first"][path[0]] + outputs["last"][path[-1]] + steps + scores)
 
         paths = itertools.product(range(3), repeat=len(places))

@@ -69,8 +69,11 @@ SHORTENED = {
 
 REMADE = ("corpus", "tokenizer", "shards", "bert", "classifier")
 """What each README makes again of its own texts, in runs/."""
-ONCE = ("--out runs/small", "--out runs/pairs", "--out runs/two", "--out runs/field")
-ONCE += ("--out runs/adapted", "--out runs/again", "compare", "tensorboard")
+ONCE = (
+    *(f"--out runs/{name}" for name in ("small", "pairs", "two", "field", "adapted", "again")),
+    "compare",
+    "tensorboard",
+)
 """Commands that are not run again when they stand in the second file as they do in the first."""
 
 SLOTS = {

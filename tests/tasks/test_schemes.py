@@ -1,5 +1,7 @@
 """Schemes of tags, held beside seqeval's reading of them; and paths that are never illegal."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,7 +108,7 @@ def test_path_and_marginals_are_those_of_all_paths_counted():
 
     def total(path):
         found = steps.first[path[0]] + steps.last[path[-1]] + sum(scores[range(4), path])
-        return found + sum(steps.next[a, b] for a, b in zip(path, path[1:], strict=False))
+        return found + sum(steps.next[a, b] for a, b in itertools.pairwise(path))
 
     totals = {path: total(path) for path in all_paths(5, 4)}
     assert tuple(best_path(scores, steps)) == max(totals, key=totals.__getitem__)

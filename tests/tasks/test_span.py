@@ -42,7 +42,7 @@ def test_an_answer_comes_back_from_a_long_passage():
     found = told(task(), example(context, ("北京 好", start)))
     assert (found.text, found.start, found.end) == ("北京 好", start, start + 4)
     assert found.probability > 0.9
-    assert [str(one) for one in found.candidates][0].startswith("北京 好 (0.9")
+    assert str(found.candidates[0]) == "北京 好 (1.00)"
 
 
 @given(st.integers(0, 60), st.integers(1, 6), st.integers(10, 40), st.integers(0, 8))
@@ -56,7 +56,7 @@ def test_the_answer_is_found_wherever_it_stands(first, words, max_tokens, overla
     held = [row for row in rows if row.labels is not None and row.labels.any()]
     if not held:
         # The overlap was too short for it: then no window holds it, and none claims to.
-        assert words > overlap
+        assert words > min(overlap, (max_tokens - 4) // 2)
         return
     found = told(span, given_example)
     assert (found.start, found.end) == (2 * first, 2 * first + len(text))
@@ -111,9 +111,9 @@ def test_the_threshold_is_the_one_that_scores_best():
 
 def test_an_answer_that_stands_nowhere_is_not_learnt_from():
     lost = example("a b", ("x", -1))
-    assert not Span.teaches(lost)
-    assert Span.teaches(example("a b", ("a", 0)))
-    assert Span.teaches(example("a b"))
+    assert Span.lesson(lost) is None
+    assert Span.lesson(example("a b", ("a", 0))) == example("a b", ("a", 0))
+    assert Span.lesson(example("a b")) is not None
     with pytest.raises(DataError, match="expected text under 'context'"):
         task().rows({"question": "a"})
 

@@ -122,9 +122,7 @@ def test_windows_say_what_one_row_says(max_tokens, overlap):
     words = [f"{'ab'[n % 2]}{n}" for n in range(40)]
     text = " ".join(words)
     starts = np.cumsum([0, *(len(word) + 1 for word in words)])
-    entities = [
-        (int(starts[n]), int(starts[n + 2]) - 1, KINDS[n % 2]) for n in range(1, 37, 5)
-    ]
+    entities = [(int(starts[n]), int(starts[n + 2]) - 1, KINDS[n % 2]) for n in range(1, 37, 5)]
     example = {"text": text, "entities": entities}
     whole, _ = told(task(max_tokens=400, overlap_tokens=overlap), example)
     cut, _ = told(task(max_tokens=max_tokens, overlap_tokens=overlap), example)
@@ -141,8 +139,8 @@ def test_what_is_wrong_is_named():
         tag.rows({"text": "a", "pair": "b"})
     with pytest.raises(RequestError, match="at most 64"):
         tag.rows_of([{"text": "a " * 99}], long="error")
-    with pytest.raises(SettingsError, match="overlap_tokens must be from 0 to"):
-        task(max_tokens=8, overlap_tokens=7)
+    with pytest.raises(SettingsError, match="overlap_tokens must be from 0 on"):
+        task(overlap_tokens=-1)
     (row,) = tag.rows_of([{"text": "a " * 99}], long="truncate")[0]
     assert row.tokens_cut == 99 - 62
 
@@ -150,7 +148,9 @@ def test_what_is_wrong_is_named():
 def answers_of(found: Sequence[Sequence[tuple[int, int, str]]], tag: Tag) -> list:
     return [
         dataclasses.replace(
-            tag.merge(tag.decode({"logits": np.zeros((2, 5))}, tag.batch(tag.rows({"text": ""}), 0, 0))),
+            tag.merge(
+                tag.decode({"logits": np.zeros((2, 5))}, tag.batch(tag.rows({"text": ""}), 0, 0))
+            ),
             entities=tuple(_Entity(*one) for one in entities),
         )
         for entities in found

@@ -77,7 +77,8 @@ def test_a_piece_drops_the_same_both_times(task: Task) -> None:
         place = 0
         for p in model.parameters():
             if p.grad is not None:
-                p -= 0.02 * torch.from_numpy(one[place : place + p.numel()]).view_as(p) / first.norm
+                slope = torch.from_numpy(one[place : place + p.numel()]).view_as(p)
+                p.sub_(slope, alpha=0.02 / first.norm)
                 place += p.numel()
     after, _ = step(task, model, 12, 0.3)
     assert after.loss < first.loss

@@ -32,8 +32,16 @@ def squad() -> str:
         {
             "context": "the cat sat on the mat. a dog ran to the park.",
             "qas": [
-                {"id": "1", "question": "who sat?", "answers": [{"text": "the cat", "answer_start": 0}]},
-                {"id": "2", "question": "who ran?", "answers": [{"text": "a dog", "answer_start": 24}]},
+                {
+                    "id": "1",
+                    "question": "who sat?",
+                    "answers": [{"text": "the cat", "answer_start": 0}],
+                },
+                {
+                    "id": "2",
+                    "question": "who ran?",
+                    "answers": [{"text": "a dog", "answer_start": 24}],
+                },
                 {"id": "3", "question": "who flew?", "answers": [], "is_impossible": True},
             ],
         }
@@ -42,7 +50,10 @@ def squad() -> str:
 
 
 FILES = {
-    "classify": ("a.tsv", "text\tlabel\n" + "it is good\tpos\nit is bad\tneg\n很好\tpos\n不好\tneg\n" * 4),
+    "classify": (
+        "a.tsv",
+        "text\tlabel\n" + "it is good\tpos\nit is bad\tneg\n很好\tpos\n不好\tneg\n" * 4,
+    ),
     "regress": ("a.csv", "a cat,a dog,3.5\nthe cat,the cat,5\n一只猫,一只狗,2\nx,y,0\n" * 4),
     "tag": ("a.conll", CONLL * 4),
     "span": ("a.json", squad()),
@@ -131,10 +142,9 @@ def test_several_seeds_are_kept_apart_and_the_best_is_what_the_folder_is(
 
 
 def test_a_run_that_learns_nothing_is_given_up(start: Any, tmp_path: Path) -> None:
-    name, content = FILES["tag"]
-    file = tmp_path / name
-    file.write_text(content, encoding="utf-8")
-    settings = ["train.steps=8", "train.peak_lr=0", "train.evaluations=4"]
+    file = tmp_path / "rare.conll"
+    file.write_text("Paris B-LOC\n\n" + "we O\nwent O\nto O\nit O\n\n" * 30, encoding="utf-8")
+    settings = ["train.steps=8", "train.peak_lr=3e-3", "train.evaluations=4"]
     found = finetune_seeds(
         "tag", file, tmp_path / "run", [5], start=start, dev=file, settings=settings
     )
@@ -160,5 +170,6 @@ def test_a_run_ends_when_nothing_gets_better(start: Any, tmp_path: Path) -> None
         settings=[*settings, "train.patience_evaluations=3"],
     )
     newest = max((tmp_path / "run").glob("step-*")).name
-    assert newest == "step-00000004"
-    assert folder.path.name == "step-00000001"
+    # A step lies on the mark of the one before it: step 2 is scored first; three are not better.
+    assert newest == "step-00000005"
+    assert folder.scores() == filbert.checkpoint.Folder(tmp_path / "run" / newest).scores()

@@ -53,7 +53,9 @@ def test_only_matrices_and_the_head_change(world: Any, plan: Any, tmp_path: Path
     before, after = (model_tensors(load(folder)) for folder in (start, tuned))
     changed = {name for name in before.keys() & after.keys() if (before[name] != after[name]).any()}
     assert changed
-    assert all(name.endswith(("qkv.weight", "out.weight", "up.weight", "down.weight")) for name in changed)
+    assert all(
+        name.endswith(("qkv.weight", "out.weight", "up.weight", "down.weight")) for name in changed
+    )
     for name in changed:
         apart = after[name] - before[name]
         assert np.linalg.matrix_rank(apart, tol=1e-5) <= 2 * (3 if "qkv" in name else 1)
@@ -63,8 +65,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     world: Any, plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = filbert.pretrain(world.shards, tmp_path / "start", plan=plan)
-    settings = ("train.optimizer=lora", "train.lora_rank=2", "train.save_every_seconds=0")
-    settings += ("train.keep_folders=9",)
+    settings = ["train.optimizer=lora", "train.lora_rank=2", "train.save_every_seconds=0"]
+    settings += ["train.keep_folders=9"]
     whole = tune(start, tmp_path / "whole", *settings)
     half = tmp_path / "half"
     tune(start, half, *settings)

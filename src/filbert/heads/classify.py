@@ -71,7 +71,9 @@ class ClassifyHead(PooledHead):
         """Cross-entropy of the labels, summed; of several labels a text, the mean over them."""
         labels = packed.targets["labels"]
         logits = self(hidden, packed)["logits"].float()
-        weights = torch.tensor(self._class_weights, device=logits.device) if self._class_weights else None
+        weights = (
+            torch.tensor(self._class_weights, device=logits.device) if self._class_weights else None
+        )
         if self._several:
             wanted = labels * (1 - self._label_smoothing) + self._label_smoothing / 2
             each = functional.binary_cross_entropy_with_logits(
@@ -95,7 +97,9 @@ class RegressHead(PooledHead):
         """Squared error, summed; in units of the numbers' deviation."""
         labels = packed.targets["labels"]
         values = self(hidden, packed)["logits"][:, 0].float()
-        return Loss({"labels": Term(functional.mse_loss(values, labels, reduction="sum"), len(labels))})
+        return Loss(
+            {"labels": Term(functional.mse_loss(values, labels, reduction="sum"), len(labels))}
+        )
 
 
 class RerankHead(PooledHead):

@@ -127,9 +127,7 @@ class EmbedHead(Head):
         return total, right
 
 
-def _cosent(
-    cosines: Float[Tensor, " pairs"], labels: Float[Tensor, " pairs"]
-) -> Float[Tensor, ""]:
+def _cosent(cosines: Float[Tensor, " pairs"], labels: Float[Tensor, " pairs"]) -> Float[Tensor, ""]:
     """log(1 + the sum of e^(c_j - c_i) over all i that are to be nearer than j) (Su 2022)."""
     apart = cosines[None, :] - cosines[:, None]
     wrong = apart.masked_fill(labels[:, None] <= labels[None, :], float("-inf"))

@@ -112,4 +112,3 @@ def _longest_run(mine: Sequence[str], theirs: Sequence[str]) -> int:
                 best = max(best, now[place])
         before = now
     return best
-

@@ -44,7 +44,7 @@ class Choose(Task):
     """
 
     name: ClassVar[str] = "choose"
-    main_score: ClassVar[str] = "accuracy"
+    judged_by: ClassVar[str] = "accuracy"
 
     def rows_of(
         self, examples: Sequence[Example], *, long: Long = "windows", overlap_tokens: int = 0
@@ -57,7 +57,7 @@ class Choose(Task):
             for number, example in enumerate(examples)
             for choice in example["choices"]
         ]
-        cut = "error" if long == "error" else "truncate"
+        cut: Long = "error" if long == "error" else "truncate"
         single = iter(super().rows_of(beside, long=cut))
         return [
             [joined([next(single)[0] for _ in example["choices"]], self.labels_of(example))]
@@ -124,7 +124,7 @@ class Choose(Task):
 
     def references(self, packed: Packed) -> list[Any]:
         """The right choices."""
-        return packed.targets["labels"].tolist()
+        return list(packed.targets["labels"].tolist())
 
     def finish(self, answer: Any, example: Example) -> Any:
         """The answer with the ending's text."""

@@ -65,7 +65,7 @@ class Classify(Task):
     """
 
     name: ClassVar[str] = "classify"
-    main_score: ClassVar[str] = "accuracy"
+    judged_by: ClassVar[str] = "accuracy"
     labels: tuple[str, ...] = ()
     pooling: Literal["first", "mean"] = "first"
     several: bool = False

@@ -68,10 +68,12 @@ class Embed(Task):
     dims            in training the first so many numbers of a vector must do, too, for each of
                     these (Matryoshka, Kusupati et al. 2022); empty: the whole vector alone
     pair_prompt     the name of the prompt before pairs and negatives; the default one before texts
+    retrieval       whether models are compared by ndcg@10; else by spearman, for which pairs need a
+                    number
     """
 
     name: ClassVar[str] = "embed"
-    main_score: ClassVar[str] = "spearman"
+    judged_by: ClassVar[str] = "spearman"
     max_tokens: int = 512
     pooling: Literal["mean", "first", "max"] = "mean"
     normalise: bool = True
@@ -82,6 +84,7 @@ class Embed(Task):
     both_ways: bool = True
     dims: tuple[int, ...] = ()
     pair_prompt: str | None = None
+    retrieval: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a prompt that is none of the prompts, and numbers that mean nothing."""
@@ -102,6 +105,27 @@ class Embed(Task):
                 f"{did_you_mean(self.default_prompt, self.prompts)}; they are: "
                 f"{', '.join(self.prompts) or 'none'}"
             )
+
+    @property
+    def main_score(self) -> str:
+        """ndcg@10 of finding pairs, or spearman of their numbers."""
+        return "ndcg@10" if self.retrieval else self.judged_by
+
+    @classmethod
+    def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:
+        """By what models are compared: by numbers where examples have some."""
+        numbers = any(example.get("label") is not None for example in examples)
+        return {"retrieval": not numbers} | dict(said)
+
+    @classmethod
+    def lesson(cls, example: Example) -> Example | None:
+        """A text alone is learnt beside itself."""
+        return example if _is_joined(example) else {**example, "alone": True}
+
+    @classmethod
+    def can_be_scored(cls, example: Example) -> bool:
+        """Whether there is a second text to compare with."""
+        return example.get("pair") is not None
 
     def prompt(self, name: str | None) -> str:
         """The prompt of a name; None is the default one, which may be none: "".
@@ -224,7 +248,9 @@ class Embed(Task):
         spearman, pearson           of the cosines and the numbers
         mrr@10, ndcg@10, recall@10  each text looks for its pair among all pairs and negatives
         """
-        scored = [(p.cosine, r) for p, r in zip(predictions, references, strict=True) if r is not None]
+        scored = [
+            (p.cosine, r) for p, r in zip(predictions, references, strict=True) if r is not None
+        ]
         paired = [p for p, r in zip(predictions, references, strict=True) if r is None]
         scores: Scores = {}
         if scored:
@@ -259,11 +285,12 @@ def _is_joined(example: Example) -> bool:
 def _texts_of(example: Example, where: str) -> list[str]:
     """An example's text, its pair and its negatives; one that stands alone twice."""
     if example.get("pair") is None:
-        texts = [example.get("text")] * 2
+        given = [example.get("text")] * 2
     else:
-        texts = [example.get("text"), example["pair"], *(example.get("negatives") or ())]
-    wrong = next((text for text in texts if not isinstance(text, str)), None)
-    if wrong is not None or not isinstance(texts[0], str):
+        given = [example.get("text"), example["pair"], *(example.get("negatives") or ())]
+    texts = [text for text in given if isinstance(text, str)]
+    if len(texts) < len(given):
+        wrong = next(text for text in given if not isinstance(text, str))
         raise DataError(f"{where}: expected texts, got {wrong!r:.80}")
     return texts
 

@@ -73,4 +73,3 @@ def marginals(scores: Array, steps: Steps) -> Array:
     weights = np.exp(together)
     found: Array = weights / weights.sum(axis=1, keepdims=True)
     return found
-

@@ -74,7 +74,7 @@ class Pretrain(Task):
     """
 
     name: ClassVar[str] = "pretrain"
-    main_score: ClassVar[str] = "accuracy"
+    judged_by: ClassVar[str] = "accuracy"
     mask_fraction: float | tuple[float, ...] = 0.15
     mask_change: Change = "step"
     keep_fraction: float = 0.1

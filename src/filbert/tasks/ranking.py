@@ -4,6 +4,7 @@ A ranking is given as (score, relevance) of each passage of a query; of equal sc
 stands first comes first.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,4 +55,4 @@ def _ordered(ranking: Ranking) -> list[float]:
 
 
 def _gain(relevances: Sequence[float]) -> float:
-    return sum(value / np.log2(rank + 1) for rank, value in enumerate(relevances, 1))
+    return sum(value / math.log2(rank + 1) for rank, value in enumerate(relevances, 1))

@@ -40,7 +40,7 @@ class Regress(Task):
     """
 
     name: ClassVar[str] = "regress"
-    main_score: ClassVar[str] = "spearman"
+    judged_by: ClassVar[str] = "spearman"
     pooling: Literal["first", "mean"] = "first"
     middle: float = 0.0
     deviation: float = 1.0
@@ -52,7 +52,7 @@ class Regress(Task):
         known = [value for value in values if value is not None]
         if not known:
             return dict(said)
-        return {"middle": float(np.mean(known)), "deviation": float(np.std(known)) or 1.0} | said
+        return {"middle": float(np.mean(known)), "deviation": float(np.std(known)) or 1.0, **said}
 
     def labels_of(self, example: Example) -> Array | None:
         """The example's number: float32 []. Raises DataError for what is none."""

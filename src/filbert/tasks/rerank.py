@@ -49,7 +49,7 @@ class Rerank(Task):
     """
 
     name: ClassVar[str] = "rerank"
-    main_score: ClassVar[str] = "ndcg@10"
+    judged_by: ClassVar[str] = "ndcg@10"
     max_tokens: int = 512
     pooling: Literal["first", "mean"] = "first"
 
@@ -82,7 +82,7 @@ class Rerank(Task):
 
     def references(self, packed: Packed) -> list[Any]:
         """Rows do not know their query: `right_answer` does."""
-        return packed.targets["labels"].tolist()
+        return list(packed.targets["labels"].tolist())
 
     def right_answer(self, example: Example, reference: Any) -> Any:
         """The query of an example and the passage's relevance."""
@@ -97,11 +97,13 @@ class Rerank(Task):
         return bool(np.std([answer.score for answer in predictions]) < 1e-3)
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
-        """mrr@10 and ndcg@10, means over queries that have a relevant passage; accuracy at logit 0."""
+        """mrr@10 and ndcg@10 over queries that have a relevant passage; accuracy at logit 0."""
         queries: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for answer, asked in zip(predictions, references, strict=True):
             queries[asked.query].append((answer.score, asked.relevance))
-        right = [(a.score > 0) == (r.relevance > 0) for a, r in zip(predictions, references, strict=True)]
+        right = [
+            (a.score > 0) == (r.relevance > 0) for a, r in zip(predictions, references, strict=True)
+        ]
         return {
             "mrr@10": mean_reciprocal_rank(list(queries.values()), 10),
             "ndcg@10": mean_ndcg(list(queries.values()), 10),

@@ -1,7 +1,7 @@
 """Schemes of tags: BIO, BIOES, BMES, BILOU, IO, or no scheme at all, as in part-of-speech tagging.
 
-A tag is "O", PREFIX-TYPE, or a plain word. B begins an entity, I and M are inside, E and L end it, S
-and U are one of a single word.
+A tag is "O", PREFIX-TYPE, or a plain word. B begins an entity, I and M are inside, E and L end it,
+S and U are one of a single word.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Scores of labels and numbers, equal to scikit-learn's and scipy's (tests hold them side by side)."""
+"""Scores of labels and numbers, equal to scikit-learn's and scipy's (tests hold them together)."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence

@@ -84,7 +84,7 @@ class Span(Task):
     """
 
     name: ClassVar[str] = "span"
-    main_score: ClassVar[str] = "f1"
+    judged_by: ClassVar[str] = "f1"
     max_tokens: int = 384
     question_tokens: int = 64
     overlap_tokens: int = 128
@@ -115,10 +115,10 @@ class Span(Task):
         return list(read_questions(paths, say))
 
     @classmethod
-    def teaches(cls, example: Example) -> bool:
-        """Whether the first answer stands in the passage, or there is none."""
+    def lesson(cls, example: Example) -> Example | None:
+        """The example, if its first answer stands in the passage, or there is none."""
         answers = example.get("answers")
-        return not answers or _text_and_start(answers[0])[1] >= 0
+        return example if not answers or _text_and_start(answers[0])[1] >= 0 else None
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +218,7 @@ class Span(Task):
         return found
 
     def merge(self, answers: Sequence[Any]) -> Any:
-        """The best spans of all windows; "no answer" is as good as the window that doubts it most."""
+        """The best spans of all windows; "no answer" as the window says that doubts it most."""
         best: dict[tuple[int, int], float] = {}
         for window in answers:
             for (start, end), score in zip(window.spans.tolist(), window.scores, strict=True):
@@ -242,9 +242,7 @@ class Span(Task):
             nothing = float(sure[-1]) if self.unanswerable else 0.0
             return Answer("", 0, 0, nothing, float(null_score), candidates)
         first = candidates[0]
-        return Answer(
-            "", first.start, first.end, first.probability, float(null_score), candidates
-        )
+        return Answer("", first.start, first.end, first.probability, float(null_score), candidates)
 
     def references(self, packed: Packed) -> list[Any]:
         """Rows do not know their question's answers: `right_answer` does."""
@@ -337,9 +335,7 @@ def _best_spans(
     return np.array(list(found), np.int32).reshape(-1, 2), np.array(list(found.values()))
 
 
-def _label(
-    example: Example, context: Encoded, start: int, stop: int, begins: int
-) -> Array | None:
+def _label(example: Example, context: Encoded, start: int, stop: int, begins: int) -> Array | None:
     """The first and the last token, in its row, of the first answer; 0, 0: not in this window."""
     if example.get("answers") is None:
         return None

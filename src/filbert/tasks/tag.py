@@ -85,19 +85,20 @@ class WindowTags:
 
 @dataclass(frozen=True)
 class Tag(Task):
-    """Find the entities of a text; labels are tags in a scheme that Hugging Face's folders use, too.
+    """Find the entities of a text; labels are tags, as in Hugging Face's folders.
 
     labels          the tags: "O", "B-PER", "I-PER", …; plain ones ("NOUN") make each word an entity
     characters      whether each character is a unit, as in data tagged that way; else each word
     crf             whether the head learns which tag follows which (a linear-chain CRF)
-    overlap_tokens  of the windows of a long text; each word is read where it has most around it
+    overlap_tokens  of the windows of a long text, half of a window at most; each word is read where
+                    it has most around it
 
     An example has its "entities" as (start, end, type) in characters, and may have "words", the
     characters of each, which entities are then made of. Decoding is Viterbi's: no illegal sequence.
     """
 
     name: ClassVar[str] = "tag"
-    main_score: ClassVar[str] = "f1"
+    judged_by: ClassVar[str] = "f1"
     max_tokens: int = 256
     labels: tuple[str, ...] = ()
     characters: bool = False
@@ -111,11 +112,8 @@ class Tag(Task):
             raise SettingsError(
                 f"task.labels must be at least two different tags; got {list(self.labels)}"
             )
-        if not 0 <= self.overlap_tokens < self.max_tokens - 2:
-            raise SettingsError(
-                f"task.overlap_tokens must be from 0 to {self.max_tokens - 3}, below "
-                f"task.max_tokens; got {self.overlap_tokens}"
-            )
+        if self.overlap_tokens < 0:
+            raise SettingsError(f"task.overlap_tokens must be from 0 on; got {self.overlap_tokens}")
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -184,6 +182,7 @@ class Tag(Task):
     ) -> list[Row]:
         tokens = len(units.token_ids)
         room = self.max_tokens - special_tokens(self.tokenizer, pair=False)
+        overlap = min(overlap, room // 2)
         if long == "error" and tokens > room:
             where = str(example.get("place", f"text {number + 1}"))
             raise too_long(where, tokens + self.max_tokens - room, self.max_tokens)

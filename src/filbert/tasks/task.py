@@ -36,7 +36,7 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
-    main_score: ClassVar[str]
+    judged_by: ClassVar[str]
     max_tokens: int = 128
 
     def __post_init__(self) -> None:
@@ -49,6 +49,11 @@ class Task(ABC):
         bound = dataclasses.replace(self)
         object.__setattr__(bound, "_tokenizer", tokenizer)
         return bound
+
+    @property
+    def main_score(self) -> str:
+        """The score by which models for this task are compared."""
+        return self.judged_by
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -126,8 +131,13 @@ class Task(ABC):
         return dict(said)
 
     @classmethod
-    def teaches(cls, example: Example) -> bool:
-        """Whether an example can be learnt from; one that cannot may still be scored."""
+    def lesson(cls, example: Example) -> Example | None:
+        """An example as it is learnt from; None where it cannot be."""
+        return example
+
+    @classmethod
+    def can_be_scored(cls, example: Example) -> bool:
+        """Whether there is something to hold an answer against."""
         return True
 
     def labels_of(self, example: Example) -> Array | None:
@@ -188,7 +198,7 @@ class Task(ABC):
         return self
 
     def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether the answers tell one text from no other: the same label for all, no entity at all.
+        """Whether the answers tell no text from another: the same label for all, no entity at all.
 
         That is what a network says that learns nothing (Mosbach et al. 2021).
         """

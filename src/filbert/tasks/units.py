@@ -44,10 +44,10 @@ def units_of(
 
     What the tokenizer drops, such as a control character, is no unit.
     """
-    pieces = [
-        _pieces(text, own, characters) for text, own in zip(texts, words, strict=True)
-    ]
-    known = list(dict.fromkeys(text[a:b] for text, cut in zip(texts, pieces, strict=True) for a, b in cut))
+    pieces = [_pieces(text, own, characters) for text, own in zip(texts, words, strict=True)]
+    known = list(
+        dict.fromkeys(text[a:b] for text, cut in zip(texts, pieces, strict=True) for a, b in cut)
+    )
     encoded = dict(zip(known, tokenizer.encode_batch(known, specials=False), strict=True))
     found = []
     for text, cut in zip(texts, pieces, strict=True):

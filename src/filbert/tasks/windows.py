@@ -64,9 +64,7 @@ def text_rows(
             part = _joined(_part(first if number == 0 else prompt, 0, head), part)
         shared = _shared(number, len(spans), overlap_tokens)
         rows.append(
-            make_row(
-                tokenizer, [part], labels=labels, shared_tokens=shared, prompt_tokens=prompted
-            )
+            make_row(tokenizer, [part], labels=labels, shared_tokens=shared, prompt_tokens=prompted)
         )
     return rows
 
@@ -168,7 +166,7 @@ def make_row(
     shared_tokens: int = 0,
     prompt_tokens: int = 0,
 ) -> Row:
-    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]; cut: what the row says of tokens_cut."""
+    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]; cut: the row's tokens_cut."""
     # One allocation a field: this is the inner loop of reading.
     special, gap = tokenizer.special_ids, tokenizer.pair_separators - 1
     tokens = 1 + sum(len(token_ids) + 1 for token_ids, _ in parts) + gap * (len(parts) - 1)

@@ -11,8 +11,8 @@ class Adapt:
 
     frozen_layers  so many layers from below, and the embeddings, stay as they are
     head_only      the whole network stays, the head alone learns
-    fresh_layers   so many layers from above are drawn anew: what they know is of pre-training alone,
-                   and with few examples a fresh start may do better (Zhang et al. 2021, section 4)
+    fresh_layers   so many layers from above are drawn anew: what they know is of pre-training
+                   alone, and a fresh start may do better (Zhang et al. 2021, section 4)
     """
 
     frozen_layers: int = 0

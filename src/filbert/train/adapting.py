@@ -1,6 +1,6 @@
 """How a pre-trained network is taken over: what of it stays as it is, what is drawn anew."""
 
-from torch import nn
+from torch import Tensor
 
 from filbert.encoder import Block, initialise
 from filbert.errors import SettingsError
@@ -15,7 +15,7 @@ def freeze(model: Model, adapt: Adapt, optimizer: str) -> None:
     Raises SettingsError where there are fewer layers than are named.
     """
     _check_depth(model, adapt)
-    blocks = list(model.encoder.blocks)
+    blocks = [block for block in model.encoder.blocks if isinstance(block, Block)]
     if adapt.head_only:
         model.encoder.requires_grad_(False)
         return
@@ -40,7 +40,7 @@ def draw_anew(model: Model, adapt: Adapt) -> None:
         initialise(block)
 
 
-def _matrices(block: Block) -> list[nn.Parameter]:
+def _matrices(block: Block) -> list[Tensor]:
     return [layer.weight for layer in (block.qkv, block.out, block.up, block.down)]
 
 

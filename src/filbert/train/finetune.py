@@ -165,6 +165,10 @@ class _Given:
             progress.note(f"no dev set given: {len(scored):,} examples split off")
         else:
             scored = _examples(kind, dev, columns, progress)
+        able = [example for example in scored if kind.can_be_scored(example)]
+        if len(able) < len(scored):
+            progress.note(f"{len(scored) - len(able):,} examples to score on say nothing to score")
+            scored = able
         task = _bind(kind, plan, every, begin)
         task.check_labels([*every, *scored])
         examples = _that_teach(task, examples, progress)
@@ -199,8 +203,9 @@ def _examples(
 
 
 def _that_teach(task: Task, examples: list[Example], progress: Progress) -> list[Example]:
-    """The examples without those that cannot be learnt from."""
-    kept = [example for example in examples if task.teaches(example)]
+    """The examples as they are learnt from, without those that cannot be."""
+    lessons = [task.lesson(example) for example in examples]
+    kept = [example for example in lessons if example is not None]
     if len(kept) < len(examples):
         progress.note(f"{len(examples) - len(kept):,} examples are left out: their answer is lost")
     return kept

@@ -106,7 +106,9 @@ class Job:
         found = answered(self.task, run_and_keep)
         fitted = self.task.fitted(found.answers, found.references)
         if fitted != self.task:
-            found = answered(fitted, lambda packs: (out for _, out in zip(packs, kept, strict=True)))
+            found = answered(
+                fitted, lambda packs: (out for _, out in zip(packs, kept, strict=True))
+            )
         return found, fitted
 
     def source_of(self, phase: int) -> RowSource:

@@ -74,9 +74,7 @@ class Ranks:
         padded[: len(tensor)] = tensor.detach().cpu()
         heard = [torch.empty_like(padded) for _ in counts]
         dist.all_gather(heard, padded, group=self.control)
-        return [
-            each[:count].to(tensor.device) for each, count in zip(heard, counts, strict=True)
-        ]
+        return [each[:count].to(tensor.device) for each, count in zip(heard, counts, strict=True)]
 
     def from_first(self, numbers: Sequence[float]) -> list[float]:
         """The first rank's numbers; each must give as many."""

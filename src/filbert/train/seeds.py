@@ -71,7 +71,7 @@ class Seeds:
         return [scores[self.score] for one in found if (scores := getattr(one, part))]
 
     def in_words(self) -> Iterator[str]:
-        """A line a part of the data: mean ± standard deviation, without restarts if there were any."""
+        """A line a part of the data: mean ± standard deviation, and without restarts."""
         restarts = sum(len(tries) - 1 for tries in self.tries)
         for part in ("dev", "test"):
             values = self.values(part)
@@ -188,4 +188,3 @@ def _summary(task: str, folder: Folder, every: Sequence[tuple[Try, ...]]) -> See
 def _write(file: Path, summary: Seeds) -> None:
     with atomic_file(file) as draft:
         write_ours(draft, "seeds", to_mapping(summary))
-

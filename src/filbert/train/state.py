@@ -1,6 +1,6 @@
 """Where a run stands: all that a resumed run must know beside weights and settings."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -163,9 +163,9 @@ def _shape(
     optimizer: torch.optim.Optimizer, field_name: str, parameter: nn.Parameter
 ) -> tuple[int, ...]:
     """The sizes of what an optimizer remembers: the parameter's own, unless it says others."""
-    shape_of: Callable[[str, nn.Parameter], tuple[int, ...]] | None
     if (shape_of := getattr(optimizer, "shape_of", None)) is not None:
-        return shape_of(field_name, parameter)
+        sizes: tuple[int, ...] = shape_of(field_name, parameter)
+        return sizes
     return () if field_name == "step" else tuple(parameter.shape)
 
 

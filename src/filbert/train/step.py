@@ -139,7 +139,7 @@ class Stepper:
         return _found(counts, totals.tolist(), self._gradient_norm(), tokens, flops)
 
     def _walk_twice(self, task: Task, packs: Sequence[Packed], weight: int, chance: int) -> Found:
-        """The same where the loss looks at all rows of a step together (Gao et al. 2021, GradCache).
+        """The same where the loss looks at all rows of a step (Gao et al. 2021, GradCache).
 
         All pieces go through once for their vectors; of those of all ranks the loss is found, and
         its gradient for each; then each piece goes through again, to hand it down.
@@ -159,8 +159,10 @@ class Stepper:
         loss = self.model.head.coupled_loss(leaf, self._targets_of_all(packs, weight))
         loss.mean(counts).backward()
         assert leaf.grad is not None
-        gradient = leaf.grad[first : first + len(mine)] if weight else leaf.grad.new_zeros(
-            sum(len(each) for each in vectors), leaf.shape[1]
+        gradient = (
+            leaf.grad[first : first + len(mine)]
+            if weight
+            else leaf.grad.new_zeros(sum(len(each) for each in vectors), leaf.shape[1])
         )
         for number, packed in enumerate(packs):
             own, gradient = gradient.split([len(packed.ends), len(gradient) - len(packed.ends)])

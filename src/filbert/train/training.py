@@ -71,8 +71,8 @@ class Training:
     patience_evaluations        the run ends when its main score has not risen for so many
                                 evaluations; 0: when its budget is spent
     save_every_seconds          between checkpoints; there is always one at the end
-    give_up_fraction            at this part of the budget the run ends as failed if the network says
-                                the same of all that it is asked (Task.says_nothing); 0: never
+    give_up_fraction            at this part of the budget the run ends as failed if the network
+                                says the same of all that it is asked (Task.says_nothing); 0: never
     keep_folders                how many checkpoints stay on disk
     keep_best                   and the one with the best score, beside them
     tensorboard                 the figures of each step as event files, in the run's tensorboard/:
@@ -144,6 +144,16 @@ class Training:
                 raise SettingsError(f"train.{name} must be in [0, 1); got {value}")
         if self.seed >= 2**40:
             raise SettingsError(f"train.seed must be below 2**40; got {self.seed}")
+        self._check_optimizer()
+        self._check_growth()
+        left = 1 - self.warmup_fraction
+        if self.schedule == "wsd" and not 0 < self.decay_fraction <= left + 1e-9:
+            raise SettingsError(
+                f"train.decay_fraction must be above 0 and at most {left:g}, "
+                f"what train.warmup_fraction leaves; got {self.decay_fraction}"
+            )
+
+    def _check_optimizer(self) -> None:
         if not 0 < self.layer_decay <= 1:
             raise SettingsError(f"train.layer_decay must be in (0, 1]; got {self.layer_decay}")
         if self.layer_decay < 1 and self.optimizer in ("muon", "lamb", "lora"):
@@ -159,13 +169,6 @@ class Training:
             raise SettingsError(
                 "train: only one of evaluations and evaluate_every_steps says when the dev set is "
                 f"scored; got {self.evaluations} and {self.evaluate_every_steps}"
-            )
-        self._check_growth()
-        left = 1 - self.warmup_fraction
-        if self.schedule == "wsd" and not 0 < self.decay_fraction <= left + 1e-9:
-            raise SettingsError(
-                f"train.decay_fraction must be above 0 and at most {left:g}, "
-                f"what train.warmup_fraction leaves; got {self.decay_fraction}"
             )
 
     def _check_growth(self) -> None:

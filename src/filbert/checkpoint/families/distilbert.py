@@ -1,6 +1,6 @@
 """DistilBERT (Sanh et al. 2019): half of BERT's layers, no segments, no pooler below."""
 
-from filbert.checkpoint.families.family import COMMON_FIXED, Family, Kind, Whole, both
+from filbert.checkpoint.families.family import COMMON_FIXED, CRF, Family, Kind, Whole, both
 
 _OURS = "blocks.{i}"
 _THEIRS = "transformer.layer.{i}"
@@ -50,13 +50,14 @@ DISTILBERT = Family(
         ),
         "pooler": both("pooler", "pre_classifier"),
         "labels": both("output", "classifier"),
+        "crf": CRF,
         "span": both("span", "qa_outputs"),
     },
     kinds={
         "encoder": Kind(),
         "masked": Kind(("words",)),
         "classify": Kind(("pooler", "labels")),
-        "tag": Kind(("labels",)),
+        "tag": Kind(("labels",), ("crf",)),
         "span": Kind(("span",)),
     },
     copies=(("vocab_projector.weight", "embeddings.word_embeddings.weight"),),

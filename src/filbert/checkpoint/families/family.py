@@ -35,7 +35,7 @@ TASK_OF: dict[str, str] = {
     "span": "span",
     "choose": "choose",
 }
-"""The task that a kind of folder stands for; a classifier with one output is a measure or a rank."""
+"""The task that a kind of folder stands for; a classifier of one output measures or ranks."""
 
 KIND_OF: dict[str, str] = {
     "pretrain": "masked",
@@ -77,6 +77,7 @@ def problem_of_task(task: Task) -> str | None:
         several = getattr(task, "several", False)
         return "multi_label_classification" if several else "single_label_classification"
     return "regression" if task.name == "regress" else None
+
 
 POOLINGS: tuple[tuple[str, str], ...] = (("first", "cls"), ("mean", "mean"))
 """What a classifier reads: our word and Hugging Face's (a setting of ModernBERT only)."""

@@ -8,7 +8,7 @@ are read, and both are written, so that either opens what we write.
 from collections.abc import Mapping
 from typing import Any
 
-from filbert.checkpoint.families.family import COMMON_FIXED, Family, Fields, Kind, Whole, both
+from filbert.checkpoint.families.family import COMMON_FIXED, CRF, Family, Fields, Kind, Whole, both
 from filbert.encoder.shape import Shape
 from filbert.errors import CheckpointError
 
@@ -197,13 +197,14 @@ MODERNBERT = Family(
         "words": (("bias", ("decoder.bias",)),),
         "pooler": _POOLER,
         "labels": both("output", "classifier"),
+        "crf": CRF,
         "span": both("span", "classifier"),
     },
     kinds={
         "encoder": Kind(),
         "masked": Kind(("transform", "words")),
         "classify": Kind(("pooler", "labels")),
-        "tag": Kind(("pooler", "labels")),
+        "tag": Kind(("pooler", "labels"), ("crf",)),
         "span": Kind(("pooler", "span")),
     },
     copies=(("decoder.weight", "embeddings.tok_embeddings.weight"),),

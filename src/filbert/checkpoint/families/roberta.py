@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from filbert.checkpoint.families.bert import ENCODER, FIXED, FRACTIONS, WHOLE, WRITTEN
-from filbert.checkpoint.families.family import Family, Fields, Kind, both
+from filbert.checkpoint.families.family import CRF, Family, Fields, Kind, both
 from filbert.encoder.shape import Shape
 from filbert.errors import CheckpointError
 
@@ -59,13 +59,14 @@ ROBERTA = Family(
             *both("output", "classifier.out_proj"),
         ),
         "labels": both("output", "classifier"),
+        "crf": CRF,
         "span": both("span", "qa_outputs"),
     },
     kinds={
         "encoder": Kind(optional=("pooler",)),
         "masked": Kind(("words",), ("pooler",)),
         "classify": Kind(("classifier",)),
-        "tag": Kind(("labels",)),
+        "tag": Kind(("labels",), ("crf",)),
         "span": Kind(("span",)),
     },
     copies=(

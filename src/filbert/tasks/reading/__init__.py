@@ -1,4 +1,4 @@
-"""Files of examples as they come: tables, JSON lines, tagged texts, questions with their passages."""
+"""Files of examples as they come: tables, JSON lines, tagged texts, questions and passages."""
 
 from filbert.tasks.reading.questions import read_questions
 from filbert.tasks.reading.tables import Paths, read_examples

@@ -14,7 +14,16 @@ TEXT_FIELDS = (
 PAIR_FIELDS = (
     *("pair", "text_b", "sentence2", "hypothesis", "question2", "passage", "positive", "document"),
 )
-LABEL_FIELDS = ("label", "labels", "class", "target", "category", "score", "gold_label", "relevance")
+LABEL_FIELDS = (
+    "label",
+    "labels",
+    "class",
+    "target",
+    "category",
+    "score",
+    "gold_label",
+    "relevance",
+)
 CHOICE_FIELDS = ("choices", "endings", "options")
 NEGATIVE_FIELDS = ("negatives", "negative")
 
@@ -60,7 +69,7 @@ def find_columns(
         named[part] = [head.index(name.lower())]
     if "text" in named:
         return named, 1
-    if named and set(named) != {"label"}:
+    if named:
         raise DataError(
             f"{Place(path, 1)}: the head line names {', '.join(named)} but no text: expected one "
             f"of {', '.join(TEXT_FIELDS)}; got {head}"
@@ -109,6 +118,9 @@ def _by_content(
         # Few rows, or labels that are words: what differs less is the label.
         label = 0 if columns[0].kinds < columns[1].kinds else 1
         return {"text": [1 - label], "label": [label]}
+    if width == 3 and sum(column.numeric for column in filled) == 1:
+        # A table of pairs that come back again and again, or of a few rows.
+        texts = [column for column in filled if not column.numeric]
     rest = [column for column in filled if column not in texts]
     numbers = [column for column in rest if column.numeric and column.kinds * len(rows) > 1.5]
     labels = rest if len(rest) == 1 else numbers

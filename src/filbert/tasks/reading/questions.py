@@ -73,7 +73,7 @@ def _paragraph(
         answers = asked.get("answers")
         if asked.get("is_impossible"):
             answers = []
-        example = {
+        example: dict[str, Any] = {
             "id": str(asked.get("id", asked.get("query_id", where))),
             "question": question,
             "context": context,
@@ -103,9 +103,7 @@ def _lines(path: Path, count: Counter[str]) -> Iterator[dict[str, Any]]:
         yield example
 
 
-def _answers(
-    said: Any, context: str, where: str, count: Counter[str]
-) -> list[dict[str, Any]]:
+def _answers(said: Any, context: str, where: str, count: Counter[str]) -> list[dict[str, Any]]:
     """Answers as {"text", "start"}, in whatever form they are said; an empty text is none."""
     if isinstance(said, dict) and isinstance(said.get("text"), list):
         starts = said.get("answer_start") or [None] * len(said["text"])
@@ -130,7 +128,8 @@ def _place(text: str, start: int | None, context: str, count: Counter[str]) -> i
     """Where an answer stands: where it is said to, or else where it stands nearest to that."""
     if start is not None and context[max(0, start) : max(0, start) + len(text)] == text:
         return max(0, start)
-    places, at = [], context.find(text)
+    places: list[int] = []
+    at = context.find(text)
     while at >= 0 and len(places) < 10_000:
         places.append(at)
         at = context.find(text, at + 1)
@@ -168,4 +167,3 @@ def _text(table: Any, names: tuple[str, ...], path: Path, where: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{path}: {where}: expected text under {names[0]!r}, got {value!r:.60}")
     return value
-

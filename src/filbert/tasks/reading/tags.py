@@ -126,9 +126,7 @@ def _between(words: Sequence[str]) -> Callable[[str, str], str]:
     if sum(len(word) == 1 for word in words) > 0.99 * len(words):
         return lambda before, behind: ""
     # Words of Chinese: what is written in letters or digits would grow together.
-    return lambda before, behind: (
-        " " if _is_latin(before[-1]) and _is_latin(behind[0]) else ""
-    )
+    return lambda before, behind: " " if _is_latin(before[-1]) and _is_latin(behind[0]) else ""
 
 
 def _is_latin(character: str) -> bool:
@@ -145,9 +143,7 @@ def _example(
             text += between(words[place - 1], word)
         spans.append((len(text), len(text) + len(word)))
         text += word
-    entities = [
-        (spans[first][0], spans[last - 1][1], kind) for first, last, kind in spans_of(tags)
-    ]
+    entities = [(spans[first][0], spans[last - 1][1], kind) for first, last, kind in spans_of(tags)]
     return {"text": text, "words": spans, "entities": entities}
 
 
@@ -169,9 +165,10 @@ def _json(path: Path) -> Iterator[dict[str, Any]]:
 
 def _of_words(record: Mapping[str, Any], words: Any, place: Place) -> dict[str, Any]:
     tags = next((record[name] for name in _TAGS if name in record), None)
-    lists = isinstance(words, list) and isinstance(tags, list)
-    if not lists or not words or not all(isinstance(word, str) and word for word in words):
+    if not isinstance(words, list) or not isinstance(tags, list) or not words:
         raise DataError(f"{place}: expected lists of words and of their tags, none of them empty")
+    if not all(isinstance(word, str) and word for word in words):
+        raise DataError(f"{place}: expected words, none of them empty; got {words!r:.60}")
     if len(words) != len(tags) or not all(isinstance(tag, str) for tag in tags):
         raise DataError(
             f"{place}: expected as many tags, as words ('B-PER'), as there are words; got "
