@@ -11,7 +11,16 @@ from filbert.batch import Row, pack
 from filbert.checkpoint import Folder, load, model_tensors, read_model, save, write_model
 from filbert.checkpoint.families import FAMILIES, TASK_OF
 from filbert.encoder import Encoder, to_tensors
-from filbert.heads import ClassifyHead, EmbedHead, Head, Model, PretrainHead, SpanHead, TagHead
+from filbert.heads import (
+    ChooseHead,
+    ClassifyHead,
+    EmbedHead,
+    Head,
+    Model,
+    PretrainHead,
+    SpanHead,
+    TagHead,
+)
 from filbert.tasks import Classify
 
 LABELS = ("<b>one</b>", "zwei", "三")
@@ -48,6 +57,7 @@ AUTO = {
     "classify": transformers.AutoModelForSequenceClassification,
     "tag": transformers.AutoModelForTokenClassification,
     "span": transformers.AutoModelForQuestionAnswering,
+    "choose": transformers.AutoModelForMultipleChoice,
 }
 CASES = [(name, kind) for name, family in FAMILIES.items() for kind in family.kinds]
 
@@ -87,6 +97,8 @@ def theirs(model, row):
     inputs = {"input_ids": torch.from_numpy(row.token_ids.astype(np.int64))[None]}
     if getattr(model.config, "type_vocab_size", 0) > 1:
         inputs["token_type_ids"] = torch.from_numpy(row.segments.astype(np.int64))[None]
+    if type(model).__name__.endswith("ForMultipleChoice"):
+        inputs = {name: values[:, None] for name, values in inputs.items()}  # one choice
     with torch.no_grad():
         output = model(**inputs)
     names = ("last_hidden_state", "logits", "prediction_logits", "start_logits", "end_logits")
@@ -104,7 +116,12 @@ def build(weights):
     elif weights.kind in ("masked", "pretraining"):
         head = PretrainHead.build(encoder, task)
     else:
-        kinds: dict[str, type[Head]] = {"classify": ClassifyHead, "tag": TagHead, "span": SpanHead}
+        kinds: dict[str, type[Head]] = {
+            "classify": ClassifyHead,
+            "tag": TagHead,
+            "span": SpanHead,
+            "choose": ChooseHead,
+        }
         head = kinds[weights.kind].build(encoder, task)
     model = Model(encoder, head)
     wanted = model.state_dict()

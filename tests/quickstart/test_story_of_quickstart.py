@@ -30,7 +30,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 def test_it_leaves_what_it_promises(story: Story) -> None:
     assert story.model.verify() > 0
     assert story.classifiers is not None
-    assert set(story.classifiers.answered.scores) == {"accuracy", "macro_f1", "examples"}
+    assert set(story.classifiers.answered.scores) == {
+        *("accuracy", "macro_f1", "mcc", "calibration_error", "examples"),
+    }
     assert 0 < story.guess.share < 0.3
     assert story.classifiers.answered.scores == story.classifiers.pretrained.scores()
     assert story.classifiers.fresh_answered.scores == story.classifiers.fresh.scores()
@@ -59,7 +61,8 @@ def test_transformers_opens_both_folders_with_equal_answers(story: Story) -> Non
     folder = story.classifiers.pretrained
     theirs = AutoModelForSequenceClassification.from_pretrained(folder.path).eval()
     inputs = tokenizer("Open the window and draw a frame.", return_tensors="pt")
-    probabilities = theirs(**inputs).logits[0].softmax(-1)
+    temperature = folder.task().temperature  # type: ignore[attr-defined]
+    probabilities = (theirs(**inputs).logits[0] / temperature).softmax(-1)
     (answer,) = open_model(folder).classify("Open the window and draw a frame.")
     assert answer.label == theirs.config.id2label[int(probabilities.argmax())]
     assert answer.probability == pytest.approx(float(probabilities.max().detach()), abs=1e-5)

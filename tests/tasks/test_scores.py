@@ -67,7 +67,9 @@ def test_the_temperature_that_was_put_in_is_found():
     both = 1 / (1 + np.exp(-3 * logits))
     held = chance.random(logits.shape) < 1 / (1 + np.exp(-logits))
     assert fitted_temperature(both, held) == pytest.approx(3, rel=0.1)
-    assert fitted_temperature(honest, honest.argmax(axis=1)) == 1.0
+    # All right: the more of them, the surer.
+    few, many = (fitted_temperature(part, part.argmax(axis=1)) for part in (honest[:20], honest))
+    assert 0.05 < many < few < 1
 
 
 def test_rankings_are_scored_as_ir_measures_scores_them():

@@ -84,7 +84,8 @@ def check(name: str, kind: str, shape: Shape, ranks: int) -> None:
 def main(rank: int, ranks: int, meeting: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks)
-    for number, name in enumerate(OPTIMIZERS):
+    # A factor of a matrix has no part of its own: LoRA is refused with sharding.
+    for number, name in enumerate(name for name in OPTIMIZERS if name != "lora"):
         for shape in SHAPES.values():
             check(name, ("ema", "last")[number % 2], shape, ranks)
     dist.destroy_process_group()

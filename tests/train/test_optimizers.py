@@ -134,7 +134,9 @@ def test_memory_of_parameters_that_had_no_gradient_yet_is_their_beginning(name: 
     whole, saved = make_model(), make_model()
     optimizers = OPTIMIZERS[name](saved, SETTINGS)
     arrays = optimizer_tensors(saved, optimizers)
-    assert all(not array.any() for array in arrays.values())
+    # But for LoRA's: the matrices as they were, and the factors that were drawn.
+    begun = {name for name, array in arrays.items() if array.any()}
+    assert all(name.startswith(("base/", "down/")) for name in begun)
     load_optimizers(saved, optimizers, arrays, "here")
     walk(saved, optimizers, 0, 3)
     walk(whole, OPTIMIZERS[name](whole, SETTINGS), 0, 3)

@@ -15,9 +15,11 @@ def fitted_temperature(probabilities: Array, wanted: Array) -> float:
     wanted         int [examples], the right label of each; or bool [examples, labels], of labels
                    that hold each for itself
 
-    The likelihood has one summit over 1/temperature, found by golden sections; 1 where the examples
-    say nothing, for all are right or wrong alike and no bound is in sight.
+    The likelihood has one summit over 1/temperature, found by golden sections. As in Platt
+    (1999) the right label is asked for with (n + 1) / (n + 2) of n examples, not with certainty: so
+    examples that are all right do not ask for certainty either.
     """
+    doubt = 1 / (len(wanted) + 2)
     logs = np.log(np.maximum(probabilities, _LEAST))
     if wanted.ndim == 2:
         logs = logs - np.log(np.maximum(1 - probabilities, _LEAST))
@@ -25,11 +27,13 @@ def fitted_temperature(probabilities: Array, wanted: Array) -> float:
     def loss(log_temperature: float) -> float:
         logits = logs / np.exp(log_temperature)
         if wanted.ndim == 2:
-            signed = np.where(wanted, -logits, logits)
-            return float(np.logaddexp(0, signed).mean())
+            right = np.where(wanted, logits, -logits)
+            return float((np.logaddexp(0, -right) + doubt * right).mean())
         highest = logits.max(axis=1, keepdims=True)
         total = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
-        return float((total - logits[np.arange(len(wanted)), wanted]).mean())
+        right = logits[np.arange(len(wanted)), wanted]
+        others = (logits.sum(axis=1) - right) / (logits.shape[1] - 1)
+        return float((total - (1 - doubt) * right - doubt * others).mean())
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
     golden = (np.sqrt(5) - 1) / 2
@@ -44,6 +48,4 @@ def fitted_temperature(probabilities: Array, wanted: Array) -> float:
             low, left, at_left = left, right, at_right
             right = low + golden * (high - low)
             at_right = loss(right)
-    best = float(np.exp((low + high) / 2))
-    inside = 1.01 * LOWEST < best < HIGHEST / 1.01
-    return best if inside else 1.0
+    return float(np.exp((low + high) / 2))

@@ -11,7 +11,8 @@ from filbert.train.events import (
     WentBack,
 )
 from filbert.train.finetune import finetune
-from filbert.train.loop import Job, train
+from filbert.train.job import Job
+from filbert.train.loop import train
 from filbert.train.optimizers import OPTIMIZERS
 from filbert.train.plan import Plan, Size, load_plan, make_plan
 from filbert.train.presets import PRESETS

@@ -16,7 +16,7 @@ from filbert.progress import Progress, quiet
 from filbert.tasks import Example, Task, numbered
 from filbert.train.adaptation import Adapt
 from filbert.train.adapting import draw_anew, freeze
-from filbert.train.loop import Job
+from filbert.train.job import Job
 from filbert.train.original import Original, place_of
 from filbert.train.plan import Plan, task_class
 from filbert.train.run import RunFolder

@@ -5,19 +5,14 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from filbert.batch import Packed, Row
-from filbert.checkpoint import Card, Folder
-from filbert.device import Device
+from filbert.checkpoint import Folder
 from filbert.errors import FilbertError, SettingsError, did_you_mean
-from filbert.heads import Model
 from filbert.settings import from_mapping, to_mapping
-from filbert.shards import RowSource
-from filbert.tasks import Answered, Example, Outputs, RunAll, Scores, Task, answer_rows
+from filbert.tasks import Scores, Task
 from filbert.train import guard
 from filbert.train.averaging import Averages
 from filbert.train.budget import middle_of_next, spent
@@ -33,16 +28,14 @@ from filbert.train.events import (
     Told,
     WentBack,
 )
+from filbert.train.job import Job
 from filbert.train.optimizers import OPTIMIZERS
 from filbert.train.parts import multiply
-from filbert.train.ranks import ALONE, Ranks
 from filbert.train.roof import roof_flops
-from filbert.train.run import RunFolder
 from filbert.train.saving import Learning, Writer
 from filbert.train.schedules import SCHEDULES
 from filbert.train.state import TrainState
 from filbert.train.step import Found, Stepper
-from filbert.train.training import Training
 
 _Choice = TypeVar("_Choice")
 _Logged = TypeVar("_Logged", Stepped, Dropped, WentBack, Evaluated)
@@ -55,65 +48,6 @@ a CPU the system would end the process, and larger pieces are no faster there.""
 REHEARSED_TOKENS = {"cpu": 2048, "cuda": 1 << 16}
 """What is enough to see how a step is computed best."""
 _NAMED_ROWS = 100
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that the loop works with.
-
-    source  the rows to learn from
-    dev     the dev set, each example as its rows; may be empty
-    scored  the examples that dev was made of; None: they are rows of shards
-    run     where everything is kept
-    card    what the folders' README.md says about the data
-    phases  the rows to learn from in each of settings.length_phases; empty: always `source`
-    ranks   this process among those that train the model
-    script  at which parts of the budget steps 1, 2, … are made, to repeat a run that a clock led;
-            None: as the budget says
-    """
-
-    model: Model
-    task: Task
-    source: RowSource
-    dev: Sequence[Sequence[Row]]
-    settings: Training
-    device: Device
-    run: RunFolder
-    card: Card
-    scored: Sequence[Example] | None = None
-    phases: Sequence[RowSource] = ()
-    ranks: Ranks = field(default=ALONE)
-    script: Sequence[float] | None = None
-
-    def evaluate(self, precision: str = "auto") -> tuple[Answered, Task]:
-        """Answer the dev set as the model is now, and score the answers; by which task.
-
-        That is the job's, with what is found on the dev set itself, such as a threshold.
-        """
-        run, seed = self.model.runner(self.device, precision), self.settings.seed
-        kept: list[Outputs] = []
-
-        def answered(task: Task, run_all: RunAll) -> Answered:
-            return answer_rows(task, self.dev, run_all, examples=self.scored, seed=seed)
-
-        def run_and_keep(packs: Iterable[Packed]) -> Iterator[Outputs]:
-            for packed in packs:
-                kept.append(run(packed))
-                yield kept[-1]
-
-        if type(self.task).fitted is Task.fitted:
-            return answered(self.task, partial(map, run)), self.task
-        found = answered(self.task, run_and_keep)
-        fitted = self.task.fitted(found.answers, found.references)
-        if fitted != self.task:
-            found = answered(
-                fitted, lambda packs: (out for _, out in zip(packs, kept, strict=True))
-            )
-        return found, fitted
-
-    def source_of(self, phase: int) -> RowSource:
-        """The rows of a length phase."""
-        return self.phases[phase] if self.phases else self.source
 
 
 def train(job: Job, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -338,9 +272,8 @@ class _Loop:
             mine = job.ranks.first or job.settings.sharding == "full"
             found = self._score_and_fit() if mine else ({}, {}, False)
         self._scores, fitted, failed = json.loads(job.ranks.word_from_first(json.dumps(found)))
-        if fitted:
-            task = from_mapping(fitted, type(job.task)).with_tokenizer(job.task.tokenizer)
-            self._writer = replace(self._writer, task=task)
+        task = from_mapping(fitted, type(job.task)) if fitted else job.task
+        self._writer = replace(self._writer, task=task.with_tokenizer(job.task.tokenizer))
         self._note_score(self._scores.get(job.task.main_score))
         yield self._log(Evaluated(self._state.step, self._scores))
         if failed:

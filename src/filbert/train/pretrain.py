@@ -18,7 +18,7 @@ from filbert.progress import Progress, quiet
 from filbert.shards import Mixture, RowSource, ShardReader
 from filbert.tasks import Pretrain, Task
 from filbert.train.growing import start_from
-from filbert.train.loop import Job
+from filbert.train.job import Job
 from filbert.train.original import Original, place_of
 from filbert.train.pair_sources import rows_aside, with_pairs
 from filbert.train.plan import Plan

@@ -23,8 +23,9 @@ from filbert.train.events import (
     Told,
     WentBack,
 )
+from filbert.train.job import Job
 from filbert.train.live import live_figures
-from filbert.train.loop import Job, train
+from filbert.train.loop import train
 from filbert.train.plan import Plan, load_plan
 from filbert.train.ranks import Ranks, join
 from filbert.train.run import RunFolder
