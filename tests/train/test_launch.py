@@ -83,7 +83,12 @@ def test_ranks_stop_when_the_terminal_or_the_launcher_is_gone(
 ) -> None:
     place = tmp_path / "rank"
     command = [sys.executable, "-c", LAUNCH, RANK, str(place)]
-    with subprocess.Popen(command, start_new_session=True) as process:
+    # Whoever runs the tests under nohup has a terminal's end ignored, and all that they start, too.
+    with subprocess.Popen(
+        command,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    ) as process:
         wait_for(place, "there")
         os.kill(process.pid, number)
         wait_for(place, f"stopped by {int(signal.SIGTERM)}")
