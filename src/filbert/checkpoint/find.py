@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filbert.checkpoint.folder import Folder
 from filbert.checkpoint.hub_names import parse
-from filbert.checkpoint.json_files import read_ours
+from filbert.checkpoint.json_files import inside, read_ours
 from filbert.errors import CheckpointError, did_you_mean
 from filbert.progress import Progress
 
@@ -38,11 +38,12 @@ def find_folder(named: Folder | Path | str, *, progress: Progress | None = None)
         )
     path = Path(named)
     if (path / SEEDS_FILE).is_file():
-        return find_folder(path / str(read_ours(path / SEEDS_FILE, "seeds").get("best", "")))
+        best = read_ours(path / SEEDS_FILE, "seeds").get("best")
+        return find_folder(inside(path, best, f"{path / SEEDS_FILE}: best"))
     if (path / RUN_FILE).is_file():
-        best = path / BEST
-        if best.is_dir() and _is_for_a_task(path / RUN_FILE):
-            return Folder(best.resolve())
+        link = path / BEST
+        if link.is_dir() and _is_for_a_task(path / RUN_FILE):
+            return Folder(link.resolve())
         steps = sorted(step for step in path.glob("step-*") if step.is_dir())
         if not steps:
             raise CheckpointError(f"{path}: this run has no checkpoint yet")
