@@ -18,10 +18,9 @@ studies says how much of a difference is the steps' and how much the clock's.
 
 Rates, unless a --sweep in the same --out found a better one:
 - adamw 1e-3: the recipe's, found for it (docs/log.md, 2026-11-24).
-- stable_adamw 1e-3: it is AdamW whose large updates are scaled down (Wortsman et al. 2023,
-  section 3.5); --sweep goes higher, since that is what it may allow.
-- muon 1e-3 for its matrices, too: its steps are scaled to the size of AdamW's so that AdamW's rate
-  does (Liu et al. 2025, section 2.2); the rest has AdamW's 1e-3.
+- stable_adamw 1e-3, muon 4e-3 for its matrices and AdamW's 1e-3 for the rest: a sweep's (docs/log.md,
+  2026-11-27). Muon's steps are scaled to the size of AdamW's (Liu et al. 2025, section 2.2), but stand
+  four times its rate.
 - lamb 5e-3: layers' steps are a part of their weights' norm (You et al. 2020), larger than Adam's.
 
 Results are kept in --out after each run: the same command goes on with what is left.
@@ -70,7 +69,7 @@ OPTIMIZERS = {
     "muon": Variant(
         ("train.optimizer=muon", "train.peak_lr=1e-3"),
         "train.matrix_lr",
-        (1e-3, 5e-4, 2e-3, 4e-3, 8e-3),
+        (4e-3, 5e-4, 1e-3, 2e-3, 8e-3),
     ),
     "lamb": Variant(("train.optimizer=lamb",), "train.peak_lr", (5e-3, 2e-3, 1e-2, 2e-2)),
 }
