@@ -18,9 +18,9 @@ studies says how much of a difference is the steps' and how much the clock's.
 
 Rates, unless a --sweep in the same --out found a better one:
 - adamw 1e-3: the recipe's, found for it (docs/log.md, 2026-11-24).
-- stable_adamw 1e-3, muon 4e-3 for its matrices and AdamW's 1e-3 for the rest: a sweep's (docs/log.md,
-  2026-11-27). Muon's steps are scaled to AdamW's size (Liu et al. 2025, section 2.2), but stand four
-  times its rate.
+- stable_adamw 1e-3; muon 4e-3 for its matrices, AdamW's 1e-3 for the rest: what a sweep found
+  (docs/log.md, 2026-11-27). Muon's steps are scaled to AdamW's size (Liu et al. 2025, section 2.2),
+  but stand four times its rate.
 - lamb 5e-3: layers' steps are a part of their weights' norm (You et al. 2020), larger than Adam's.
 
 Results are kept in --out after each run: the same command goes on with what is left.
