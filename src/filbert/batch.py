@@ -69,7 +69,11 @@ class Row:
             )
         if self.parts is not None:
             self._check_parts(self.parts)
-        for name, array in (self.aligned or {}).items():
+        if self.aligned is not None:
+            self._check_aligned(self.aligned)
+
+    def _check_aligned(self, arrays: Mapping[str, Array]) -> None:
+        for name, array in arrays.items():
             if len(array) != self.token_ids.size:
                 raise DataError(
                     f"a row of {self.token_ids.size} tokens needs as many entries of {name!r}; "
@@ -141,6 +145,17 @@ def pack(rows: Sequence[Row], targets: Mapping[str, Array] | None = None) -> Pac
         ends=ends,
         targets=dict(targets or {}),
     )
+
+
+def row_labels(rows: Sequence[Row], kind: type[np.generic]) -> Array | None:
+    """The rows' own labels, stacked, as numbers of this kind; None where no row has any.
+
+    Raises DataError where some rows have labels, and others none.
+    """
+    found = [row.labels for row in rows if row.labels is not None]
+    if found and len(found) != len(rows):
+        raise DataError(f"{len(rows) - len(found)} of {len(rows)} rows have no label")
+    return np.array(found, kind) if found else None
 
 
 def aligned(rows: Sequence[Row], name: str) -> Array:

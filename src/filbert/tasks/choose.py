@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from filbert.batch import Array, Packed, Row, joined, pack
+from filbert.batch import Array, Packed, Row, joined, pack, row_labels
 from filbert.errors import DataError, RequestError
 from filbert.tasks.scores import accuracy
 from filbert.tasks.task import Example, Outputs, Scores, Task
@@ -105,11 +105,9 @@ class Choose(Task):
             raise RequestError("choose needs rows of several endings; use rows_of")
         counts = [len(row.parts) for row in rows if row.parts is not None]
         targets = {"of_row": np.repeat(np.arange(len(rows), dtype=np.int32), counts)}
-        labels = [row.labels for row in rows if row.labels is not None]
-        if labels and len(labels) != len(rows):
-            raise DataError(f"{len(rows) - len(labels)} of {len(rows)} rows have no label")
-        if labels:
-            targets["labels"] = np.array(labels, np.int32)
+        labels = row_labels(rows, np.int32)
+        if labels is not None:
+            targets["labels"] = labels
         return pack(rows, targets)
 
     def counts(self, packed: Packed) -> dict[str, int]:

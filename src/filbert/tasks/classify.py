@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from filbert.batch import Array, Packed, Row, pack
+from filbert.batch import Array, Packed, Row, pack, row_labels
 from filbert.errors import DataError, SettingsError, did_you_mean
 from filbert.tasks.calibration import fitted_temperature
 from filbert.tasks.scores import accuracy, calibration_error, macro_f1, matthews, set_f1
@@ -156,11 +156,8 @@ class Classify(Task):
 
         int32 [sequences]; of `several`, float32 [sequences, labels], 1 where a label holds.
         """
-        labels = [row.labels for row in rows if row.labels is not None]
-        if labels and len(labels) != len(rows):
-            raise DataError(f"{len(rows) - len(labels)} of {len(rows)} rows have no label")
-        kind = np.float32 if self.several else np.int32
-        return pack(rows, {"labels": np.array(labels, kind)} if labels else None)
+        labels = row_labels(rows, np.float32 if self.several else np.int32)
+        return pack(rows, None if labels is None else {"labels": labels})
 
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
         """logits [sequences, labels] → Classified."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from filbert.batch import Array, Packed, Row, pack
+from filbert.batch import Array, Packed, Row, pack, row_labels
 from filbert.errors import DataError
 from filbert.tasks.scores import pearson, spearman
 from filbert.tasks.task import Example, Outputs, Scores, Task
@@ -71,11 +71,11 @@ class Regress(Task):
 
         A unit is the deviation, counted from the middle.
         """
-        labels = [row.labels for row in rows if row.labels is not None]
-        if labels and len(labels) != len(rows):
-            raise DataError(f"{len(rows) - len(labels)} of {len(rows)} rows have no number")
-        values = (np.array(labels, np.float32) - self.middle) / self.deviation
-        return pack(rows, {"labels": values.astype(np.float32)} if labels else None)
+        numbers = row_labels(rows, np.float32)
+        if numbers is None:
+            return pack(rows)
+        units = (numbers - self.middle) / self.deviation
+        return pack(rows, {"labels": units.astype(np.float32)})
 
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
         """logits [sequences, 1] → Measured."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from filbert.batch import Array, Packed, Row, pack
+from filbert.batch import Array, Packed, Row, pack, row_labels
 from filbert.errors import DataError
 from filbert.tasks.ranking import mean_ndcg, mean_reciprocal_rank
 from filbert.tasks.regress import number_of
@@ -70,11 +70,8 @@ class Rerank(Task):
 
     def batch(self, rows: Sequence[Row], seed: int, epoch: int) -> Packed:
         """Rows packed; targets, where the rows have them: labels float32 [sequences], 0 to 1."""
-        labels = [row.labels for row in rows if row.labels is not None]
-        if labels and len(labels) != len(rows):
-            raise DataError(f"{len(rows) - len(labels)} of {len(rows)} rows have no label")
-        values = np.minimum(np.array(labels, np.float32), 1)
-        return pack(rows, {"labels": values} if labels else None)
+        grades = row_labels(rows, np.float32)
+        return pack(rows, None if grades is None else {"labels": np.minimum(grades, 1)})
 
     def decode(self, outputs: Outputs, packed: Packed) -> list[Any]:
         """logits [sequences, 1] → Ranked."""

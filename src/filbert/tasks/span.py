@@ -1,16 +1,16 @@
 """Extractive question answering: the span of a passage that answers (sections 4.2 and 4.3)."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from filbert.batch import Array, Packed, Row, aligned, pack
+from filbert.batch import Array, Packed, Row, aligned, pack, row_labels
 from filbert.errors import DataError, SettingsError
 from filbert.tasks.answers import Overlap, Right, overlap
-from filbert.tasks.reading import Paths, read_questions
+from filbert.tasks.reading import Reader, read_questions
 from filbert.tasks.task import Example, Outputs, Scores, Task
 from filbert.tasks.windows import Long, check_long, make_row, special_tokens, too_long, windows
 from filbert.tokenizer import Encoded
@@ -85,6 +85,7 @@ class Span(Task):
 
     name: ClassVar[str] = "span"
     judged_by: ClassVar[str] = "f1"
+    reader: ClassVar[Reader] = staticmethod(read_questions)
     max_tokens: int = 384
     question_tokens: int = 64
     overlap_tokens: int = 128
@@ -101,18 +102,6 @@ class Span(Task):
                 raise SettingsError(f"task.{name} must be at least 1; got {getattr(self, name)}")
         if self.overlap_tokens < 0:
             raise SettingsError(f"task.overlap_tokens must be from 0 on; got {self.overlap_tokens}")
-
-    @classmethod
-    def read(
-        cls,
-        paths: Paths,
-        say: Callable[[str], None] = lambda text: None,
-        columns: Mapping[str, str] | None = None,
-    ) -> list[Example]:
-        """Files of questions with their passages; see `read_questions`."""
-        if columns:
-            raise SettingsError(f"columns are for tables; {cls.name} reads none")
-        return list(read_questions(paths, say))
 
     @classmethod
     def lesson(cls, example: Example) -> Example | None:
@@ -192,11 +181,9 @@ class Span(Task):
     def batch(self, rows: Sequence[Row], seed: int, epoch: int) -> Packed:
         """Rows packed; targets: starts, stops, and span int32 [sequences, 2] where rows have it."""
         targets = {name: aligned(rows, name) for name in ("starts", "stops")}
-        labels = [row.labels for row in rows if row.labels is not None]
-        if labels and len(labels) != len(rows):
-            raise DataError(f"{len(rows) - len(labels)} of {len(rows)} rows have no answer")
-        if labels:
-            targets["span"] = np.array(labels, np.int32)
+        spans = row_labels(rows, np.int32)
+        if spans is not None:
+            targets["span"] = spans
         return pack(rows, targets)
 
     def counts(self, packed: Packed) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import numpy as np
 from filbert.batch import Array, Packed, Row, aligned, pack
 from filbert.errors import DataError, SettingsError, did_you_mean
 from filbert.tasks.lattice import Steps, best_path, marginals
-from filbert.tasks.reading import Paths, read_tagged
+from filbert.tasks.reading import Reader, read_tagged
 from filbert.tasks.schemes import (
     OUTSIDE,
     Scheme,
@@ -99,6 +99,7 @@ class Tag(Task):
 
     name: ClassVar[str] = "tag"
     judged_by: ClassVar[str] = "f1"
+    reader: ClassVar[Reader] = staticmethod(read_tagged)
     max_tokens: int = 256
     labels: tuple[str, ...] = ()
     characters: bool = False
@@ -123,18 +124,6 @@ class Tag(Task):
     @cached_property
     def _steps(self) -> Steps:
         return Steps.allowed(*legal_steps(self.labels))
-
-    @classmethod
-    def read(
-        cls,
-        paths: Paths,
-        say: Callable[[str], None] = lambda text: None,
-        columns: Mapping[str, str] | None = None,
-    ) -> list[Example]:
-        """Files of words with their tags, or of texts with their entities; see `read_tagged`."""
-        if columns:
-            raise SettingsError(f"columns are for tables; {cls.name} reads none")
-        return list(read_tagged(paths, say))
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:

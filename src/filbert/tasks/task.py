@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from filbert.batch import Array, Packed, Row, batches_by_tokens
 from filbert.errors import DataError, SettingsError
-from filbert.tasks.reading import Paths, read_examples
+from filbert.tasks.reading import Paths, Reader, read_examples
 from filbert.tasks.windows import Long, check_long, special_tokens, text_rows, too_long
 from filbert.tokenizer import Tokenizer
 
@@ -37,6 +37,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     judged_by: ClassVar[str]
+    reader: ClassVar[Reader] = staticmethod(read_examples)
     max_tokens: int = 128
 
     def __post_init__(self) -> None:
@@ -123,7 +124,7 @@ class Task(ABC):
 
         Raises DataError naming file, line and field.
         """
-        return list(read_examples(paths, say, columns))
+        return list(cls.reader(paths, say, columns))
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from filbert.errors import DataError
-from filbert.tasks.reading.tables import Paths, json_records
+from filbert.tasks.reading.tables import Paths, json_records, refuse_columns
 
 NOWHERE = -1
 """The start of an answer that does not stand in its passage: it can be scored, not learnt from."""
 
 
 def read_questions(
-    paths: Paths, say: Callable[[str], None] = lambda text: None
+    paths: Paths,
+    say: Callable[[str], None] = lambda text: None,
+    columns: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Examples with "id", "question", "context" and "answers", each {"text", "start"}.
 
@@ -23,8 +25,9 @@ def read_questions(
     "context" and "answers". An answer that does not stand where the file says is looked for nearby:
     how many were found, and how many were not, is said through `say`.
 
-    Raises DataError naming file and field.
+    Raises DataError naming file, line and field; SettingsError where columns are named.
     """
+    refuse_columns(columns)
     examples: list[dict[str, Any]] = []
     listed = [paths] if isinstance(paths, str | Path) else paths
     for path in map(Path, listed):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filbert.errors import DataError
+from filbert.errors import DataError, SettingsError
 from filbert.files import Place
 from filbert.files.whole_lines import read_lines
 from filbert.tasks.reading.columns import PARTS, TEXT_FIELDS, find_columns
@@ -14,6 +14,10 @@ from filbert.tasks.reading.columns import PARTS, TEXT_FIELDS, find_columns
 SUFFIXES = (".jsonl", ".tsv", ".csv", ".txt")
 
 Paths = str | Path | Sequence[str | Path]
+Reader = Callable[
+    [Paths, Callable[[str], None], Mapping[str, str] | None], Sequence[Mapping[str, Any]]
+]
+"""Files, what hears of them, the names of columns → examples."""
 
 
 def read_examples(
@@ -49,6 +53,13 @@ def read_examples(
         say(f"{path}: {len(found):,} examples with {', '.join(fields)}")
         examples += found
     return examples
+
+
+def refuse_columns(columns: Mapping[str, str] | None) -> None:
+    """For files that are no tables. Raises SettingsError where columns are named all the same."""
+    if columns:
+        said = ", ".join(f"{part}={name}" for part, name in columns.items())
+        raise SettingsError(f"columns are named for tables alone; expected none, got {said}")
 
 
 def _json_lines(path: Path, wanted: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from filbert.errors import DataError
 from filbert.files import Place
 from filbert.files.whole_lines import read_lines
-from filbert.tasks.reading.tables import Paths, json_records
+from filbert.tasks.reading.tables import Paths, json_records, refuse_columns
 from filbert.tasks.schemes import OUTSIDE, parted, scheme_of, spans_of
 from filbert.tokenizer.marks import is_chinese
 
@@ -19,7 +19,9 @@ _ENTITIES = ("entities", "spans", "label", "labels")
 
 
 def read_tagged(
-    paths: Paths, say: Callable[[str], None] = lambda text: None
+    paths: Paths,
+    say: Callable[[str], None] = lambda text: None,
+    columns: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Examples with "text", "words" (the characters of each, where the file has words), "entities".
 
@@ -29,8 +31,9 @@ def read_tagged(
     [start, end, type] or {"start", "end", "type"}; or CLUENER's "label", {type: {text: [[start,
     last]]}}. What was found is said through `say`.
 
-    Raises DataError naming file, line and field.
+    Raises DataError naming file, line and field; SettingsError where columns are named.
     """
+    refuse_columns(columns)
     examples: list[dict[str, Any]] = []
     listed = [paths] if isinstance(paths, str | Path) else paths
     for path in map(Path, listed):
