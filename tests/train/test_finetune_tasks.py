@@ -156,6 +156,19 @@ def test_a_run_that_learns_nothing_is_given_up(start: Any, tmp_path: Path) -> No
     assert max(steps) < "step-00000008"
 
 
+def test_a_dev_set_that_cannot_tell_fails_nobody(start: Any, tmp_path: Path) -> None:
+    name, content = FILES["classify"]
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    dev = [{"text": "it is good", "label": "pos"}]
+    settings = ["train.steps=4", "train.peak_lr=1e-3"]
+    found = finetune_seeds(
+        "classify", file, tmp_path / "run", 1, start=start, dev=dev, settings=settings
+    )
+    ((only,),) = found.tries
+    assert not only.failed
+
+
 def test_a_run_ends_when_nothing_gets_better(start: Any, tmp_path: Path) -> None:
     name, content = FILES["classify"]
     file = tmp_path / name

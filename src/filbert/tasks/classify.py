@@ -227,9 +227,10 @@ class Classify(Task):
             "calibration_error": calibration_error([a.probability for a in predictions], hits),
         } | examples
 
-    def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether all texts have the same labels."""
-        return len({answer.labels for answer in predictions}) < 2
+    def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
+        """Whether all texts get the same labels, and should not."""
+        same = len({answer.labels for answer in predictions}) < 2
+        return same and len(set(references)) > 1
 
     def fitted(self, predictions: Sequence[Any], references: Sequence[Any]) -> Self:
         """The task with the temperature at which the predictions' probabilities hold best."""

@@ -97,10 +97,10 @@ class Regress(Task):
             return answers[0]
         return Measured(float(np.mean([answer.value for answer in answers])))
 
-    def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether all texts have nearly the same number."""
-        values = [answer.value for answer in predictions]
-        return bool(np.std(values) < 0.01 * self.deviation) if values else True
+    def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
+        """Whether all texts get nearly the same number, and should not."""
+        apart = float(np.std([answer.value for answer in predictions]))
+        return apart < 0.01 * self.deviation <= float(np.std(references))
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """pearson, spearman, and mean_error: how far off an answer is, on the average."""

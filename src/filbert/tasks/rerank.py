@@ -89,9 +89,10 @@ class Rerank(Task):
         """The best window's score (MaxP, Dai and Callan 2019)."""
         return max(answers, key=lambda answer: answer.score)
 
-    def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether all passages have nearly the same score."""
-        return bool(np.std([answer.score for answer in predictions]) < 1e-3)
+    def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
+        """Whether all passages get nearly the same score, and should not."""
+        apart = float(np.std([answer.score for answer in predictions]))
+        return apart < 1e-3 and len({asked.relevance for asked in references}) > 1
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """mrr@10 and ndcg@10 over queries that have a relevant passage; accuracy at logit 0."""

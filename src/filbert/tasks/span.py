@@ -250,9 +250,10 @@ class Span(Task):
         texts = [text for text, _ in map(_text_and_start, example["answers"])]
         return Right.of(texts, example["context"])
 
-    def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether no question has an answer."""
-        return not any(answer.text for answer in predictions)
+    def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
+        """Whether no question gets an answer, and some should."""
+        answered = any(answer.text for answer in predictions)
+        return not answered and any(right.texts for right in references)
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """exact_match and f1, as the scripts of SQuAD and, for Chinese, of CMRC 2018 count them.

@@ -323,9 +323,9 @@ class Tag(Task):
         """The entities of an example, as (start, end, type)."""
         return tuple((start, stop, kind) for start, stop, kind in example["entities"])
 
-    def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether no text has an entity."""
-        return not any(answer.entities for answer in predictions)
+    def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
+        """Whether no text gets an entity, and some should."""
+        return not any(answer.entities for answer in predictions) and any(references)
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """precision, recall and f1 of whole entities, over all types and of each; as seqeval's."""

@@ -198,10 +198,11 @@ class Task(ABC):
         """
         return self
 
-    def says_nothing(self, predictions: Sequence[Any]) -> bool:
-        """Whether the answers tell no text from another: the same label for all, no entity at all.
+    def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
+        """Whether the answers tell no text from another, though the right ones do.
 
-        That is what a network says that learns nothing (Mosbach et al. 2021).
+        The same label for all, no entity at all: that is what a network says that learns nothing
+        (Mosbach et al. 2021). Where it would be right, it proves nothing.
         """
         return False
 

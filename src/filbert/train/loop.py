@@ -287,7 +287,8 @@ class _Loop:
         """
         give_up = self._job.settings.give_up_fraction
         answered, task = self._job.evaluate(self._state.precision)
-        failed = 0 < give_up <= self._spent() and task.says_nothing(answered.answers)
+        nothing = task.says_nothing(answered.answers, answered.references)
+        failed = 0 < give_up <= self._spent() and nothing
         return answered.scores, {} if task == self._job.task else to_mapping(task), failed
 
     def _note_score(self, score: float | None) -> None:
