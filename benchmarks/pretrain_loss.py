@@ -75,7 +75,9 @@ def main() -> None:
 
     from filbert.train import chosen_plan
 
-    print(f"# Loss against wall clock\n\n{machine.describe(asked.threads, _PACKAGES)}")
+    # Once, before the work: afterwards the load would be the benchmark's own.
+    described = machine.describe(asked.threads, _PACKAGES)
+    print(f"# Loss against wall clock\n\n{described}")
     with tempfile.TemporaryDirectory(prefix="filbert-bench-") as folder:
         tokenizer = english.bert_tokenizer(Path(folder))
         texts, source = english.paragraphs()
@@ -98,7 +100,7 @@ def main() -> None:
                 f"{curve.steps:,} steps, {curve.tokens:,} tokens",
                 flush=True,
             )
-    facts = {"machine": machine.describe(asked.threads, _PACKAGES), "text": source}
+    facts = {"machine": described, "text": source}
     _show(kept.curves, asked, facts | {"data": field.in_words()})
 
 
