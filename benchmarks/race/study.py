@@ -5,12 +5,13 @@ import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filbert.batch import Row
 from filbert.disk import atomic_file
+from filbert.settings import override
 from filbert.shards import ShardReader
 from filbert.train import RunFolder, load_plan, pretrain
 
@@ -63,6 +64,10 @@ class Study:
             and budget in (None, run.budget)
         ]
 
+    def of_budget(self, budget: str, seed: int) -> list[Ended]:
+        """The runs of one budget and seed, of whatever study."""
+        return [run for run in self.runs if run.budget == budget and run.seed == seed]
+
     def run(
         self,
         study: str,
@@ -75,11 +80,21 @@ class Study:
         reader: ShardReader,
         dev: Sequence[Row],
     ) -> Ended:
-        """The run, made now or before with the same settings; a half one is begun anew."""
+        """The run, made now or before with the same settings; a half one is begun anew.
+
+        Another study's run counts where its settings come to the same plan.
+        """
         wanted = (study, variant, seed, budget, tuple(settings))
         for run in self.runs:
             if (run.study, run.variant, run.seed, run.budget, run.settings) == wanted:
                 return run
+        plan = override(load_plan(recipe), settings)
+        for run in self.of_budget(budget, seed):
+            if override(load_plan(recipe), run.settings) == plan:
+                same = replace(run, study=study, variant=variant, settings=tuple(settings))
+                self.runs.append(same)
+                self._write()
+                return same
         place = self._folder / "run"
         shutil.rmtree(place, ignore_errors=True)
         changes = [
