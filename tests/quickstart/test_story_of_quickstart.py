@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -97,10 +98,22 @@ def test_the_page_opens_offline_in_a_browser(story: Story, chromium: str) -> Non
     ]
 
 
+def labelled_texts(path: Path) -> Path:
+    """A file of 600 texts of two labels: little to read, learning begins soon."""
+    draw = random.Random(1)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(600):
+            label = ("weather", "food")[number % 2]
+            words = [f"{label[:3]}{draw.randrange(40)}" for _ in range(24)]
+            file.write(json.dumps({"text": f"{' '.join(words)}.", "label": label}) + "\n")
+    return path
+
+
 def test_ctrl_c_and_the_same_command_go_on(tmp_path: Path) -> None:
     """Interrupted in pre-training: exit code 130, everything saved, and no step is made twice."""
-    out = tmp_path / "out"
+    out, texts = tmp_path / "out", labelled_texts(tmp_path / "texts.jsonl")
     command = [sys.executable, "-m", "filbert", "quickstart", "--out", str(out)]
+    command += ["--text", str(texts)]
     # Long enough for a busy machine to be interrupted in the middle.
     command += ["--minutes", "0.3", "--classify-minutes", "0.02"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -17,10 +17,12 @@ import json
 import os
 import random
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,14 +36,15 @@ SHORT = "--minutes 0.03 --classify-minutes 0.02"
 
 MAKE = "make quickstart"
 """Run by make itself, from the Makefile's own recipe, but for the installing: the extras are taken
-to be installed (-o), and the programs are those of the Python that runs this test."""
+to be installed (-o), and the programs are those of the Python that runs this test. On less text
+than Python's own documentation, which tests/quickstart goes the whole way with."""
 
 PIP = "pip install -c constraints.txt '.[train,data,report]'"
 """Not run, for it needs the package index. Checked instead: the extras are this project's, all that
 they ask for is installed here in a version that they allow, and so is what constraints.txt pins."""
 
 SHORTENED = {
-    # On Python's own documentation, as it stands, it has just been run by make: here on less text.
+    # As it stands it takes Python's own documentation: here less text, see MAKE.
     "filbert quickstart": f"filbert quickstart --text my/texts --out runs/pip {SHORT}",
     "filbert quickstart --text my/texts --out runs/mine": (
         f"filbert quickstart --text my/texts --out runs/mine {SHORT}"
@@ -133,14 +136,21 @@ def without_comment(line: str) -> str:
     return re.sub(r"\s+# .*$", "", line).strip()
 
 
-def run(command: list[str], place: Path) -> str:
-    """Run a program in a folder; all that it said, if it failed, is the failure's message."""
-    environment = {
+def surroundings(programs: Path) -> dict[str, str]:
+    """The environment of what is run: `filbert` and `python` are those of a folder."""
+    return {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            map(str, (programs, Path(sys.executable).parent, os.environ["PATH"]))
+        ),
         "PYTHONWARNINGS": "error",
         "PYTHONIOENCODING": "utf-8",
     }
+
+
+def run(command: list[str], place: Path, programs: Path) -> str:
+    """Run a program in a folder; all that it said, if it failed, is the failure's message."""
+    environment = surroundings(programs)
     done = subprocess.run(
         command, cwd=place, env=environment, capture_output=True, encoding="utf-8", check=False
     )
@@ -150,11 +160,11 @@ def run(command: list[str], place: Path) -> str:
     return done.stdout
 
 
-def run_make(place: Path) -> None:
+def run_make(place: Path, programs: Path) -> None:
     """`make quickstart` in the working folder: what MAKE says."""
-    variables = [f"BIN={Path(sys.executable).parent}", f"ARGS={SHORT}"]
+    variables = [f"BIN={programs}", f"ARGS=--text my/texts {SHORT}"]
     makefile = ["-f", str(ROOT / "Makefile"), "-o", ".venv/.installed-run"]
-    run(["make", *makefile, *variables, "quickstart"], place)
+    run(["make", *makefile, *variables, "quickstart"], place, programs)
 
 
 def check_pip() -> None:
@@ -184,18 +194,18 @@ def commands(code: str) -> list[str]:
     return re.split(r"(?<!\\)\n", "\n".join(lines))
 
 
-def run_bash(block: Block, place: Path, done: set[str]) -> str:
+def run_bash(block: Block, place: Path, programs: Path, done: set[str]) -> str:
     """The block's commands as one script that stops at its first failure."""
     script = []
     for command in commands(block.code):
         if command == MAKE:
-            run_make(place)
+            run_make(place, programs)
         elif command == PIP:
             check_pip()
         elif command not in done or not any(name in command for name in ONCE):
             script.append(command)
             done.add(command)
-    return run(["bash", "-euo", "pipefail", "-c", "\n".join(script)], place)
+    return run(["bash", "-euo", "pipefail", "-c", "\n".join(script)], place, programs)
 
 
 def texts(language: str, each: int, seed: int) -> list[dict[str, str]]:
@@ -280,6 +290,15 @@ HUB_MODELS = {
 """By name, the words that it knows; tiny, with random weights, on the hub of this machine."""
 
 
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of `filbert` and `python`; see warm_start.py."""
+    folder = tmp_path_factory.mktemp("programs") / "bin"
+    start = runpy.run_path(str(Path(__file__).with_name("warm_start.py")))["warm_programs"]
+    with start(folder, surroundings(Path(sys.executable).parent)) as there:
+        yield there
+
+
 def serve_models(hub: Any, place: Path) -> None:
     """Put a tiny BERT on the hub for each name that the READMEs use."""
     import transformers
@@ -312,7 +331,11 @@ def test_the_files_that_the_readmes_link_to_are_there() -> None:
 
 
 def test_every_block_runs(
-    place: Path, subtests: pytest.Subtests, hub: Any, tmp_path_factory: pytest.TempPathFactory
+    place: Path,
+    programs: Path,
+    subtests: pytest.Subtests,
+    hub: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     serve_models(hub, tmp_path_factory.mktemp("hub-models"))
     found = blocks()
@@ -325,11 +348,11 @@ def test_every_block_runs(
                 shutil.rmtree(place / "runs" / name, ignore_errors=True)
         with subtests.test(msg=block.place):
             if block.language == "python":
-                said = run([sys.executable, "-X", "utf8", "-c", block.code], place)
+                said = run([sys.executable, "-X", "utf8", "-c", block.code], place, programs)
                 width = 32 if "from_pretrained" in block.code else 256
                 assert re.search(rf"\b{width}[])]", said), "the vectors' shape is printed"
             else:
-                run_bash(block, place, done)
+                run_bash(block, place, programs, done)
     for folder in ("runs/quickstart", "runs/mine", "runs/chinese"):
         assert (place / folder / "report.html").stat().st_size > 10_000
         assert (place / folder / "classifier").is_dir(), "labelled texts give a classifier"
