@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from filbert.errors import DataError, did_you_mean
@@ -171,6 +172,8 @@ def _by_content(
         # A table of pairs that come back again and again, or of a few rows.
         texts = [column for column in filled if not column.numeric]
     rest = [column for column in filled if column not in texts]
+    if len(rest) > 1:
+        rest = [column for column in rest if not _counts(values[column.at])]
     numbers = [column for column in rest if column.numeric and column.kinds * len(rows) > 1.5]
     labels = rest if len(rest) == 1 else numbers
     if not 1 <= len(texts) <= 2 or len(labels) > 1 or (rest and not labels):
@@ -213,6 +216,15 @@ def _column(at: int, values: Sequence[str]) -> _Column:
         sum(map(len, values)) / max(1, len(values)),
         all(_is_number(value) for value in values),
     )
+
+
+def _counts(values: Sequence[str]) -> bool:
+    """Whether a column numbers the rows: whole numbers, each greater than the one before."""
+    try:
+        numbers = [int(value) for value in values]
+    except ValueError:
+        return False
+    return all(before < after for before, after in pairwise(numbers))
 
 
 def _is_number(text: str) -> bool:
