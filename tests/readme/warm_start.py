@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-IMPORTED = ("torch", "torch._dynamo", "altair", "vl_convert", "filbert.cli.main", "filbert.engine")
-IMPORTED += ("filbert.train", "filbert.shards", "filbert.checkpoint")
+IMPORTED = (
+    *("torch", "torch._dynamo", "altair", "vl_convert", "filbert.cli.main"),
+    *("filbert.engine", "filbert.train", "filbert.shards", "filbert.checkpoint"),
+)
 
 PROGRAM = """\
 #!{python} -IS
