@@ -193,7 +193,9 @@ def test_texts_can_be_left_out(made: Any, tmp_path: Path) -> None:
     raw = (run.run / FINDINGS_FILE).read_text(encoding="utf-8")
     assert "Ann" not in raw
     assert "number" not in raw.replace('"number"', "")
-    assert "train.keep_texts is false" in found_in(run.run, tmp_path)
+    page = found_in(run.run, tmp_path)
+    assert "train.keep_texts is false" in page
+    assert "their texts were left out" in page
     run.again()
     assert "Ann lives here" in (run.run / FINDINGS_FILE).read_text(encoding="utf-8")
 

@@ -105,6 +105,8 @@ class FoundOfLabels:
         count = {"wrong": f"{self.wrong:,}", "shown": f"{len(self.worst):,}"}
         page.text(words["worst_labels"].format(**count) if self.wrong else words["no_errors"])
         if self.several:
+            if self.worst:
+                page.text(words["signs"])
             for one in self.worst:
                 _show_several(page, one, words)
         elif self.worst:

@@ -81,16 +81,13 @@ class Findings:
             page.text(words["found_no_texts"])
         names = [name for name in about.scores if name not in COUNTS]
         names.sort(key=lambda name: name != about.main)
-        some = next(iter(about.intervals.values()), None)
-        level = 100 * (some.level if some else 0.0)
-        page.table(
-            [words["score"], words["value"], words["interval"].format(level=f"{level:g}")],
-            [
-                (name, f"{about.scores[name]:.4f}", _bounds(about.intervals.get(name)))
-                for name in names
-            ],
-            words["intervals_caption"].format(rounds=f"{some.rounds:,}") if some else "",
-        )
+        rows = [(n, f"{about.scores[n]:.4f}", _bounds(about.intervals.get(n))) for n in names]
+        if some := next(iter(about.intervals.values()), None):
+            level = words["interval"].format(level=f"{100 * some.level:g}")
+            rounds = words["intervals_caption"].format(rounds=f"{some.rounds:,}")
+            page.table([words["score"], words["value"], level], rows, rounds)
+        else:
+            page.table([words["score"], words["value"]], [row[:2] for row in rows])
         if counts := [name for name in COUNTS[1:] if name in about.scores]:
             page.facts({words[name]: int(about.scores[name]) for name in counts})
 

@@ -120,7 +120,8 @@ class FoundOfAnswers:
         _show_groups(page, self.lengths, words, words["answer_length"])
         page.heading(words["worst"])
         count = {"wrong": f"{self.wrong:,}", "shown": f"{len(self.worst):,}"}
-        page.text(words["worst_answers"].format(**count) if self.wrong else words["no_errors"])
+        said = "worst_answers" if self.worst else "wrong_untold" if self.wrong else "no_errors"
+        page.text(words[said].format(**count))
         for one in self.worst:
             marks = [(a, b, words.get(label, label), kind) for a, b, label, kind in one.marks]
             said = one.predicted or words["no_answer"]

@@ -110,7 +110,8 @@ class FoundOfEntities:
             show_taken(page, self.taken, words)
         page.heading(words["worst"])
         count = {"wrong": f"{self.wrong:,}", "shown": f"{len(self.worst):,}"}
-        page.text(words["worst_texts"].format(**count) if self.wrong else words["no_errors"])
+        said = "worst_texts" if self.worst else "wrong_untold" if self.wrong else "no_errors"
+        page.text(words[said].format(**count))
         if self.worst:
             page.text(words["signs"])
         for one in self.worst:

@@ -44,6 +44,7 @@ ENGLISH = {
     "worst_texts": "{wrong} texts have an error; these {shown} are those with the most.",
     "worst_answers": "{wrong} answers are not exactly right; these {shown} have the least in "
     "common with a right one, the surest first.",
+    "wrong_untold": "{wrong} are wrong; their texts were left out.",
     "no_errors": "There is no error to show.",
     "no_label": "none",
     "signs": "✓ right. ○ in gold, not predicted. ✗ predicted, not in gold. The number is the "
@@ -138,6 +139,7 @@ CHINESE = {
     "worst_texts": "共有 {wrong} 段文本含有错误；以下 {shown} 段错误最多。",
     "worst_answers": "共有 {wrong} 个回答不完全正确；以下 {shown} 个与正确答案"
     "相差最远，把握大的在前。",
+    "wrong_untold": "共有 {wrong} 个错误；未保留其文本。",
     "no_errors": "没有错误可显示。",
     "no_label": "无",
     "signs": "✓ 正确。○ 标准中有，未预测出。✗ 预测出，标准中没有。数字是概率。",
