@@ -137,7 +137,7 @@ def _scores(page: Report, curves: Curves, findings: Findings | None, words: Word
     steps = sorted({int(step) for xs, _ in curves.dev.values() for step in xs})
     if len(steps) == 1:
         if findings is None:
-            page.facts({name: f"{value:.4g}" for name, value in curves.scores().items()})
+            page.facts({name: _short(value) for name, value in curves.scores().items()})
         return
     columns = {
         name: dict(zip(xs.astype(int).tolist(), values.tolist(), strict=True))
@@ -158,6 +158,11 @@ def _scores(page: Report, curves: Curves, findings: Findings | None, words: Word
         ],
         words["scores_caption"],
     )
+
+
+def _short(value: float) -> str:
+    """A score in four digits; a count whole."""
+    return f"{value:,.0f}" if value > 1 and value.is_integer() else f"{value:.4g}"
 
 
 def _counts(values: Floats) -> bool:
