@@ -91,7 +91,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 
 # Studies train for their whole time, an hour or two each: they run only when they are named.
-STUDIES := optimizers pretrain_loss
+STUDIES := finetune optimizers pretrain_loss
 BENCH ?= $(filter-out $(STUDIES),$(patsubst benchmarks/%.py,%,$(sort $(wildcard benchmarks/*.py))))
 
 bench: $(VENV)/.installed-bench

@@ -9,7 +9,7 @@ from filbert.errors import FilbertError, explain_missing
 
 if TYPE_CHECKING:
     from filbert.checkpoint import Folder
-    from filbert.engine import Predictor, evaluate, open_model
+    from filbert.engine import Predictor, evaluate, open_model, predict_file
     from filbert.pretrained import (
         BertForMaskedLM,
         BertForQuestionAnswering,
@@ -37,6 +37,7 @@ _HOME = {
     "evaluate": "engine",
     "finetune": "train",
     "open_model": "engine",
+    "predict_file": "engine",
     "pretrain": "train",
 }
 
@@ -56,6 +57,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "open_model",
+    "predict_file",
     "pretrain",
 ]
 

@@ -205,7 +205,7 @@ def test_the_verbs_take_long_and_say_what_was_cut(
     assert [answer["tokens_cut"] for answer in answers] == [0, 22]
     assert "22 tokens were cut from texts longer than 16 tokens" in caplog.text
     assert main([*verb, "--long", "error"]) == 1
-    assert "text 2 has 38 tokens" in capsys.readouterr().err
+    assert "t.txt:2 has 38 tokens" in capsys.readouterr().err
     embed = str(embedder.folder.path)
     assert main(["predict", embed, str(file), "--json", "--long", "truncate"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -11,6 +11,7 @@ from filbert.batch import Row, pack
 from filbert.checkpoint import Folder, load, model_tensors, read_model, save, write_model
 from filbert.checkpoint.families import FAMILIES, TASK_OF
 from filbert.encoder import Encoder, to_tensors
+from filbert.errors import CheckpointError
 from filbert.heads import (
     ChooseHead,
     ClassifyHead,
@@ -206,6 +207,15 @@ def test_in_and_out(tmp_path, name, kind):
     assert (saved.task(), saved.shape()) == (folder.task(), folder.shape())
     again = reopened("masked" if kind == "pretraining" else kind, saved.path)
     assert_same(again, original, expected, some)
+
+
+def test_a_choice_by_the_mean_is_kept_and_not_answered(tmp_path):
+    original = reference("modernbert", "choose", classifier_pooling="mean")
+    original.save_pretrained(tmp_path / "in")
+    with pytest.raises(CheckpointError, match="classifier_pooling 'mean': choose reads the first"):
+        Folder(tmp_path / "in").task()
+    written = write_model(tmp_path / "out", read_model(tmp_path / "in"))
+    assert written.config()["classifier_pooling"] == "mean"
 
 
 def hub_file(path, name, pooled, **changes):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from filbert.report import Report
+from filbert.report.links import Link
 
 HOSTILE = [
     "<script>document.title='owned';alert(1)</script>",
@@ -56,6 +57,17 @@ def hostile_report(language: str = "en") -> Report:
     counts[0, 0] = np.nan
     report.matrix(counts, HOSTILE, title=HOSTILE[0], rows=HOSTILE[5], columns=HOSTILE[2])
     scored = list(zip(HOSTILE, numbers, strict=True))
+    report.points(
+        {text: (weird, weird[::-1]) for text in HOSTILE[:4]},
+        x=HOSTILE[0],
+        y=HOSTILE[5],
+        title=HOSTILE[1],
+        diagonal=HOSTILE[2],
+    )
+    for text in HOSTILE:
+        ends = [(0, 5, text, "right"), (2, len(text), text, "wrong"), (1, 3, "", "missed")]
+        report.marked({text: (text, ends), f"{text} ": (text, [])}, title=text)
+    report.table(["run"], [[Link(text, f"run {at}/<b>.html")] for at, text in enumerate(HOSTILE)])
     report.samples([(text, scored, text) for text in HOSTILE], title=HOSTILE[4])
     report.samples([("text", [("label", 1.0)], HOSTILE[0]), ("", [("", float("nan"))], None)])
     report.tokens(HOSTILE, numbers, title=HOSTILE[6])
@@ -218,6 +230,12 @@ def test_all_text_can_be_read(open_page: Any, scheme: str) -> None:
     report.samples([("t", [("a", 0.9), ("b", 0.1)], "b")])
     report.tokens([str(at) for at in range(16)], (np.arange(16) / 15) ** 2)
     report.lines({"a": ([1, 2], [1, 2])}, x="step", y="loss")
+    report.points({"a": ([1, 2], [1, 2])}, x="gold", y="predicted", diagonal="equal")
+    kinds = ("right", "wrong", "missed", "plain")
+    marks = [(3 * at, 3 * at + 2, "label", kind) for at, kind in enumerate(kinds)]
+    report.marked({"gold": ("ab cd ef gh", marks), "predicted": ("", [])}, title="example 1")
+    report.marked({"deep": ("abcd", [(0, 4, "a", "wrong"), (1, 4, "b", "wrong")])})
+    report.table(["run"], [[Link("seed-1", "seed-1/report.html")]])
     report.bars({})
     page = open_page(report, color_scheme=scheme)
     poor = page.evaluate(

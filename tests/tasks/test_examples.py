@@ -37,6 +37,8 @@ def test_json_lines_by_their_usual_names(tmp_path: Path) -> None:
         ("a.tsv", "good\t1\nbad\t0\nfine\t1\n", [("good", "1"), ("bad", "0"), ("fine", "1")]),
         ("a.tsv", '1\tsay "hi"\n0\tb\n0\tc\n', [('say "hi"', "1"), ("b", "0"), ("c", "0")]),
         ("a.csv", 'text,label\n"a, ""b""\nc",x\nd,y\n', [('a, "b"\nc', "x"), ("d", "y")]),
+        ("a.tsv", "7\tp a\tq\tyes\n9\tr s\tt\tno\n10\tu\tv w\tno\n31\tx\ty\tno\n",
+         [("p a", "yes"), ("r s", "no"), ("u", "no"), ("x", "no")]),
         ("a.tsv", "index\tsentence1\tsentence2\tlabel\n0\tp\tq\tyes\n", [("p", "yes")]),
     ],
 )  # fmt: skip

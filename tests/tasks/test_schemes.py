@@ -95,6 +95,29 @@ def test_the_best_path_is_legal_whatever_the_scores(scheme, words, seed, scale):
     assert tags_of(spans_of(tags), words, scheme) == tags
 
 
+@given(
+    st.sampled_from(["BIO", "BIOES"]),
+    st.integers(1, 8),
+    st.integers(0, 2**32),
+    st.sampled_from([1.0, 1e4, 1e30, float("inf"), float("nan")]),
+)
+def test_the_best_path_is_legal_whatever_a_crf_has_learnt(scheme, words, seed, scale):
+    labels = labels_for(KINDS, scheme)
+    chance, size = np.random.default_rng(seed), len(labels)
+    with np.errstate(all="ignore"):
+        learnt = [chance.normal(size=shape) * scale for shape in [(size,), (size, size), (size,)]]
+        scores = chance.normal(size=(words, size)) * chance.choice([1.0, scale])
+    steps = Steps.allowed(*legal_steps(labels)).plus(*learnt)
+    tags = [labels[number] for number in best_path(scores, steps)]
+    assert tags_of(spans_of(tags), words, scheme) == tags
+    found = marginals(scores, steps)
+    assert found.sum(axis=1) == pytest.approx(np.ones(words))
+    # What may not begin or end a text is never likely there.
+    first, _, last = legal_steps(labels)
+    assert not found[0, ~first].any()
+    assert not found[-1, ~last].any()
+
+
 def all_paths(labels: int, words: int) -> list[tuple[int, ...]]:
     return [tuple(path) for path in np.ndindex(*[labels] * words)]
 

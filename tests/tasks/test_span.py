@@ -84,6 +84,41 @@ def test_candidates_are_sorted_inside_and_different(seed, longest, count):
     assert total == pytest.approx(1) if not span.unanswerable else total < 1
 
 
+NASTY = st.lists(
+    st.sampled_from(
+        [*"ab ?.北京好", "e\u0301", "👩\u200d🚀", "\u200b", "\u0000", "\n", "İ", "ﬁ", "x"]
+    ),
+    min_size=1,
+    max_size=60,
+).map("".join)
+
+
+@given(NASTY, st.integers(0, 59), st.integers(1, 12), st.integers(8, 30), st.integers(0, 6))
+def test_what_is_answered_is_cut_from_the_passage_whatever_it_is(
+    context, first, length, max_tokens, overlap
+):
+    text = context[first : first + length]
+    given_example = example(context, *[(text, first)] if text else [])
+    span = task(max_tokens=max_tokens, overlap_tokens=overlap, question_tokens=2)
+    found = told(span, given_example)
+    places = [(one.start, one.end) for one in found.candidates]
+    assert len(set(places)) == len(places)
+    assert [one.score for one in found.candidates] == sorted(
+        (one.score for one in found.candidates), reverse=True
+    )
+    for part in (*places, (found.start, found.end)):
+        assert 0 <= part[0] <= part[1] <= len(context)
+    assert found.text == context[found.start : found.end]
+    assert [one.text for one in found.candidates] == [context[s:e] for s, e in places]
+    if any(row.labels is not None and row.labels.any() for row in span.rows(given_example)):
+        # What was taught comes back: all tokens that have a part of it, and no others.
+        assert found.start < first + len(text)
+        assert first < found.end
+        kept = [(s, e) for s, e in span.tokenizer.encode(context, specials=False).offsets.tolist()]
+        its = [(s, e) for s, e in kept if s < first + len(text) and first < e]
+        assert (found.start, found.end) == (its[0][0], its[-1][1])
+
+
 def test_no_answer_is_said_where_it_is_likelier():
     span = task(unanswerable=True)
     nothing = told(span, example("a b c d"))
@@ -114,6 +149,11 @@ def test_an_answer_that_stands_nowhere_is_not_learnt_from():
     assert Span.lesson(lost) is None
     assert Span.lesson(example("a b", ("a", 0))) == example("a b", ("a", 0))
     assert Span.lesson(example("a b")) is not None
+    # Of several answers the first that stands is learnt, as far as it reaches.
+    second = example("a b c", ("x", -1), ("b-c", 2))
+    second["answers"][1]["end"] = 5
+    assert Span.lesson(second) == second
+    assert told(task(), second).text == "b c"
     with pytest.raises(DataError, match="expected text under 'context'"):
         task().rows({"question": "a"})
 

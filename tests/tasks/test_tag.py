@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from filbert.errors import DataError, RequestError, SettingsError
 from filbert.tasks import NO_LABEL, Tag
-from filbert.tasks.schemes import labels_for
+from filbert.tasks.schemes import labels_for, spans_of
 from filbert.tokenizer import Tokenizer
 
 PIECES = [*"abcdefghijklmnopqrstuvwxyz0123456789.,'-", *"北京大学在中国机构好"]
@@ -117,6 +117,25 @@ def test_entities_lie_within_the_text_whatever_it_is(characters, text, drawn):
     assert [e.text for e in answer.entities] == [text[s:e] for s, e, _ in found]
 
 
+ODD_WORDS = ["Ann", "北京", "e\u0301", "👩\u200d🚀", "a-b", "U.S.", "\u0130", "ﬁ", "5", "x\u2028y"]
+VANISHING = ["\u200b", "\u0301", "\u00ad\ufeff", "\u3000"]
+WORDS = st.sampled_from([*ODD_WORDS, *VANISHING, "\u200bAnn", "Ann\u200b", "\ufeff北"])
+
+
+@given(st.lists(st.tuples(WORDS, st.sampled_from(labels_for(KINDS, "BIO"))), min_size=1))
+def test_words_come_back_whole_and_without_those_that_vanish(tagged):
+    words = [word for word, _ in tagged]
+    stops = np.cumsum([len(word) + 1 for word in words]) - 1
+    spans = [(int(stop) - len(word), int(stop)) for word, stop in zip(words, stops, strict=True)]
+    wanted, expected = [], []
+    for first, behind, kind in spans_of([tag for _, tag in tagged]):
+        wanted.append((spans[first][0], spans[behind - 1][1], kind))
+        left = [spans[n] for n in range(first, behind) if words[n] not in VANISHING]
+        expected += [(left[0][0], left[-1][1], kind)] if left else []
+    example = {"text": " ".join(words), "words": spans, "entities": wanted}
+    assert list(told(task(), example)[0]) == expected
+
+
 @given(st.integers(8, 40), st.integers(0, 4))
 def test_windows_say_what_one_row_says(max_tokens, overlap):
     words = [f"{'ab'[n % 2]}{n}" for n in range(40)]
@@ -167,8 +186,6 @@ class _Entity:
 @given(st.lists(st.tuples(*[st.lists(st.sampled_from(labels_for(KINDS, "BIO")), max_size=12)] * 2)))
 def test_scores_are_seqevals(pairs):
     from seqeval.metrics import classification_report
-
-    from filbert.tasks.schemes import spans_of
 
     cut = [(a[: min(map(len, (a, b)))], b[: min(map(len, (a, b)))]) for a, b in pairs]
     mine, theirs = [a for a, _ in cut], [b for _, b in cut]

@@ -177,7 +177,7 @@ def config_of(
         config |= {"bos_token_id": first, "eos_token_id": last}
         if family.model_type == "modernbert":
             config |= {"cls_token_id": first, "sep_token_id": last}
-    if family.model_type == "modernbert" and kind == "classify":
+    if family.model_type == "modernbert" and kind in ("classify", "choose"):
         config["classifier_pooling"] = dict(POOLINGS)[pooling]
     elif pooling != "first":
         raise CheckpointError(

@@ -268,6 +268,11 @@ class Folder:
         settings: dict[str, Any] = {"max_tokens": longest}
         if name == "tag":
             settings["labels"] = self.labels()
+        if name == "choose" and pooling_of(config, where) != "first":
+            raise CheckpointError(
+                f"{where}: classifier_pooling {config['classifier_pooling']!r:.80}: choose reads "
+                "the first token; expected 'cls'"
+            )
         if name == "embed":
             settings |= {"pooling": "mean", "normalise": False}
             sentence = read_sentence_settings(self.path)

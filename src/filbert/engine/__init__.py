@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from filbert.engine.answers import Attention, FilledMask, Guess, HiddenStates, Inside
+from filbert.engine.comparing import Comparison, compare, compare_with_first, disagreements
 from filbert.engine.engine import Engine
+from filbert.engine.predicting import PredictedFile, predict_file, stream_answers
 from filbert.engine.predictor import BATCH_TOKENS, Predictor, open_model
 
 if TYPE_CHECKING:
@@ -12,14 +14,21 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH_TOKENS",
     "Attention",
+    "Comparison",
     "Engine",
     "FilledMask",
     "Guess",
     "HiddenStates",
     "Inside",
+    "PredictedFile",
     "Predictor",
+    "compare",
+    "compare_with_first",
+    "disagreements",
     "evaluate",
     "open_model",
+    "predict_file",
+    "stream_answers",
 ]
 
 

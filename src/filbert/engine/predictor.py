@@ -22,6 +22,7 @@ from filbert.engine.requests import (
     examples_of,
     questions_of,
     say_what_is_long,
+    texts_alone,
     texts_of_tokens,
     with_cuts,
 )
@@ -107,11 +108,21 @@ class Predictor:
         The vectors of a text's windows are averaged, each weighted by its tokens; a token that two
         windows share counts half for each.
         """
-        engine, task = self._for("embed")
-        assert isinstance(task, Embed)
         examples = examples_of(texts, pairs=False)
         if not examples:
             raise RequestError("embed needs at least one text; got none")
+        return self._embeddings(examples, progress, prompt, long, overlap_tokens)
+
+    def _embeddings(
+        self,
+        examples: Sequence[Example],
+        progress: _Progress | None,
+        prompt: str | None,
+        long: Long,
+        overlap_tokens: int,
+    ) -> list[Embedded]:
+        engine, task = self._for("embed")
+        assert isinstance(task, Embed)
         groups = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens, prompt=prompt)
         return self._answer(engine, task, examples, groups, progress)
 
@@ -131,15 +142,24 @@ class Predictor:
 
         Raises RequestError for a text without a [MASK], and for a folder that was not pre-trained.
         """
+        return self._fill(examples_of(texts, pairs=False), long, overlap_tokens)
+
+    def _fill(
+        self, examples: Sequence[Example], long: Long, overlap_tokens: int | None
+    ) -> list[tuple[FilledMask, ...]]:
         engine, task = self._for("pretrain")
         assert isinstance(task, Pretrain)
         if overlap_tokens is None:
             overlap_tokens = task.max_tokens // 2 - 1 if long == "windows" else 0
-        examples = examples_of(texts, pairs=False)
         windows = task.rows_of(examples, long=long, overlap_tokens=overlap_tokens)
         say_what_is_long(task, windows)
         places = [
-            best_places(rows, task.tokenizer, f"text {number + 1}", example["text"])
+            best_places(
+                rows,
+                task.tokenizer,
+                str(example.get("place", f"text {number + 1}")),
+                example["text"],
+            )
             for number, (example, rows) in enumerate(zip(examples, windows, strict=True))
         ]
         # Windows that answer nothing are not run.
@@ -268,11 +288,10 @@ class Predictor:
         For a folder of pre-training what its [MASK]s may be, for one of vectors these.
         """
         name = self.task.name
-        texts = [example.get("text") for example in examples]
         if name == "pretrain":
-            return self.fill_mask(texts, long=long, overlap_tokens=overlap_tokens or None)  # type: ignore[arg-type]
+            return self._fill(texts_alone(examples), long, overlap_tokens or None)
         if name == "embed":
-            return self.embeddings(texts, progress, long=long, overlap_tokens=overlap_tokens)  # type: ignore[arg-type]
+            return self._embeddings(texts_alone(examples), progress, None, long, overlap_tokens)
         return self._ask(name, examples, progress, long, overlap_tokens)
 
     def _ask(

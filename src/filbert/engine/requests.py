@@ -1,8 +1,11 @@
 """What people ask of a Predictor, made into examples; and what is said of long texts."""
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from filbert.batch import Array, Row
@@ -65,19 +68,71 @@ def questions_of(
     ]
 
 
+def texts_alone(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The texts of examples and their places, for what reads nothing beside a text."""
+    texts: list[Any] = [example.get("text") for example in examples]
+    return [
+        {**text, "place": example["place"]} if "place" in example else text
+        for text, example in zip(examples_of(texts, pairs=False), examples, strict=True)
+    ]
+
+
+@dataclass
+class LongTexts:
+    """Texts that are longer than the network reads, counted over one request or many.
+
+    asked       how many texts there were
+    windowed    how many of them were read as several windows
+    tokens_cut  how many tokens were left out
+    """
+
+    asked: int = 0
+    windowed: int = 0
+    tokens_cut: int = 0
+
+    def add(self, groups: Sequence[Sequence[Row]]) -> None:
+        """Count the texts of a request, each given as its rows."""
+        self.asked += len(groups)
+        self.windowed += sum(len(group) > 1 for group in groups)
+        self.tokens_cut += sum(group[0].tokens_cut for group in groups)
+
+    def say(self, max_tokens: int) -> None:
+        """Log that texts were read as windows, or that something of them was cut."""
+        if self.windowed:
+            _log.warning(
+                "%d of %d texts are longer than %d tokens: each is read as several windows",
+                self.windowed,
+                self.asked,
+                max_tokens,
+            )
+        if self.tokens_cut:
+            _log.warning(
+                "%d tokens were cut from texts longer than %d tokens", self.tokens_cut, max_tokens
+            )
+
+
+_counts: ContextVar[LongTexts | None] = ContextVar("long_texts", default=None)
+
+
+@contextlib.contextmanager
+def counted_in(counts: LongTexts) -> Iterator[None]:
+    """What is long is counted there and not logged, so that it is said once of many requests."""
+    token = _counts.set(counts)
+    try:
+        yield
+    finally:
+        _counts.reset(token)
+
+
 def say_what_is_long(task: Task, groups: Sequence[Sequence[Row]]) -> None:
-    """Log that texts are read as windows, or that something of them was cut."""
-    long = sum(len(group) > 1 for group in groups)
-    cut = sum(group[0].tokens_cut for group in groups)
-    if long:
-        _log.warning(
-            "%d of %d texts are longer than %d tokens: each is read as several windows",
-            long,
-            len(groups),
-            task.max_tokens,
-        )
-    if cut:
-        _log.warning("%d tokens were cut from texts longer than %d tokens", cut, task.max_tokens)
+    """Log that texts are read as windows, or that something of them was cut; see `counted_in`."""
+    counts = _counts.get()
+    if counts is not None:
+        counts.add(groups)
+        return
+    counts = LongTexts()
+    counts.add(groups)
+    counts.say(task.max_tokens)
 
 
 def with_cuts(answers: Sequence[Any], groups: Sequence[Sequence[Row]]) -> list[Any]:

@@ -3,10 +3,10 @@
 import codecs
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from filbert.errors import DataError
 from filbert.files.place import Place, show_path
@@ -17,23 +17,34 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Piece(NamedTuple):
-    """A line, or a part of a line that is longer than PIECE_BYTES; without the line's end."""
+    """A line, or a part of a line that is longer than PIECE_BYTES; without the line's end.
+
+    Where ends were asked to be kept, the text has it.
+    """
 
     text: str
     line: int
     ends_line: bool
 
 
-def read_pieces(path: Path) -> Iterator[Piece]:
+def read_pieces(
+    path: Path, *, keep_ends: bool = False, at: Callable[[int], None] | None = None
+) -> Iterator[Piece]:
     """The lines of a UTF-8 file, plain or gzip, in order; a long line comes in pieces.
+
+    at  hears, before each piece, how many of the stored bytes have been read
 
     Raises DataError, naming the file (and the line where there is one), for a file that cannot be
     opened, is binary, is not UTF-8, or is a damaged gzip file.
     """
     try:
-        with _open(path) as file:
+        with path.open("rb") as stored:
+            file = _unpacked(path, stored)
             _refuse_binary(path, file)
-            yield from _decode(path, file)
+            for piece in decode_pieces(path, file, keep_ends=keep_ends):
+                if at is not None:
+                    at(stored.tell())
+                yield piece
     except EOFError as error:
         raise DataError(f"{show_path(path)}: the gzip file is cut short") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -42,8 +53,15 @@ def read_pieces(path: Path) -> Iterator[Piece]:
         raise DataError(f"{show_path(path)}: cannot be read: {error.strerror or error}") from error
 
 
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
+def has_mark(path: Path) -> bool:
+    """Whether a file, plain or gzip, begins with a byte order mark."""
+    with path.open("rb") as stored:
+        return _unpacked(path, stored).read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+
+
+def _unpacked(path: Path, stored: BufferedReader) -> gzip.GzipFile | BufferedReader:
+    packed = path.name.lower().endswith(".gz")
+    return gzip.GzipFile(fileobj=stored, mode="rb") if packed else stored
 
 
 def _refuse_binary(path: Path, file: gzip.GzipFile | BufferedReader) -> None:
@@ -54,7 +72,10 @@ def _refuse_binary(path: Path, file: gzip.GzipFile | BufferedReader) -> None:
         raise DataError(f"{show_path(path)}: expected UTF-8 text, got a binary file")
 
 
-def _decode(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[Piece]:
+def decode_pieces(
+    path: Path, file: gzip.GzipFile | BinaryIO, *, keep_ends: bool = False
+) -> Iterator[Piece]:
+    """The lines of an open file, as `read_pieces` gives them; `path` is its name in messages."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     first = True
@@ -67,7 +88,8 @@ def _decode(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[Piece]
         if first:
             text = text.removeprefix("\ufeff")
             first = False
-        yield Piece(text.rstrip("\r\n") if ends_line else text, line, ends_line)
+        bare = ends_line and not keep_ends
+        yield Piece(text.rstrip("\r\n") if bare else text, line, ends_line)
         line += ends_line
     try:
         decoder.decode(b"", final=True)

@@ -1,42 +1,42 @@
 """Curves of several series, drawn by altair to static SVG: once wide, once for a phone."""
 
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from filbert.errors import DataError, missing_extra
+from filbert.errors import DataError
 from filbert.report.bars import quiet
 from filbert.report.escape import named, shorten
 from filbert.report.numbers import Floats, floats, number
 from filbert.report.prose import figcaption, figure_title
+from filbert.report.series import (
+    SIZES,
+    TOO_LARGE,
+    Curve,
+    Series,
+    axes,
+    chart_library,
+    domain_of,
+    drawn,
+    key_of,
+    line_key,
+    looks,
+    read_series,
+    spots_of,
+    tip_of,
+    with_axes,
+)
 from filbert.report.svg import rebuild
 
-Series = Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
 Marks = Mapping[str, npt.ArrayLike]
 SERIES_SHOWN = 12
 MARKS_DRAWN = 100
 MARKS = (("var(--ink)", [1.5, 3.0]), ("var(--quiet)", [6.0, 3.0]))
 """Colour and dashes of upright lines."""
-COLOURS = 6
-DASHES = ([1, 0], [7, 3], [2, 2.5], [9, 3, 2, 3], [4, 2], [12, 4])
 POINTS_DRAWN = 600
-SPOTS = 48
 SMOOTH_FROM = 100
-TOO_LARGE = 1e100
-"""Beyond this a number cannot be drawn on an axis; it is treated like infinity."""
-SIZES = {"wide": (680, 300), "narrow": (318, 230)}
-
-
-@dataclass(frozen=True)
-class _Curve:
-    name: str
-    xs: Floats
-    ys: Floats
-    lost: int
 
 
 def lines(
@@ -70,9 +70,7 @@ def lines(
         DataError: xs and ys of a series differ in length or are not flat lists of numbers.
         ExtraError: altair is not installed.
     """
-    curves = [
-        _curve(name, pair, index) for index, (name, pair) in enumerate(_checked(series).items())
-    ]
+    curves = read_series(series, "lines", SERIES_SHOWN)
     drawable = [curve for curve in curves if np.isfinite(curve.ys).any()]
     places = _places(marks or {})
     lost = sum(curve.lost for curve in curves)
@@ -85,9 +83,9 @@ def lines(
         notes.append(words["thinned"])
     label = ", ".join(part for part in (title, y, x) if part) or words["chart"]
     tips = {
-        f"p-{index}-{point}": _tip(curve, point, x)
+        f"p-{index}-{point}": tip_of(curve, point, x)
         for index, curve in enumerate(curves)
-        for point in _spots(curve)
+        for point in spots_of(curve)
     }
     drawings = "".join(
         f'<div class="chart {size}">'
@@ -96,26 +94,12 @@ def lines(
     )
     keys = "".join(_key(index, curve, words) for index, curve in enumerate(curves))
     keys += "".join(
-        f"<li>{_line_key(colour, dash)}<span>{named(name)}</span></li>"
+        f"<li>{line_key(colour, dash)}<span>{named(name)}</span></li>"
         for (name, xs), (colour, dash) in zip(places.items(), MARKS, strict=False)
         if len(xs)
     )
-    axis_y = f'<p class="axis-y">{named(y)}</p>' if y else ""
-    axis_x = f'<p class="axis-x">{named(x)}</p>' if x else ""
-    return (
-        f'<figure>{figure_title(title)}<ul class="keys">{keys}</ul>'
-        f"{axis_y}{drawings}{axis_x}{figcaption(*notes)}</figure>"
-    )
-
-
-def _checked(series: Series) -> Series:
-    if not isinstance(series, Mapping):
-        raise DataError(
-            f"lines: expected a mapping of name to (xs, ys), got {type(series).__name__}"
-        )
-    if len(series) > SERIES_SHOWN:
-        raise DataError(f"lines: expected at most {SERIES_SHOWN} series, got {len(series)}")
-    return series
+    body = with_axes(keys, drawings, x, y)
+    return f"<figure>{figure_title(title)}{body}{figcaption(*notes)}</figure>"
 
 
 def _places(marks: Marks) -> dict[str, Floats]:
@@ -131,54 +115,10 @@ def _places(marks: Marks) -> dict[str, Floats]:
     return found
 
 
-def _curve(name: str, pair: tuple[npt.ArrayLike, npt.ArrayLike], index: int) -> _Curve:
-    where = f"lines: series {index} ({shorten(repr(name), 60)})"
-    try:
-        given_xs, given_ys = pair
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: expected (xs, ys), got {shorten(repr(pair), 80)}") from error
-    xs, ys = floats(given_xs, f"{where}, xs", 1), floats(given_ys, f"{where}, ys", 1)
-    if len(xs) != len(ys):
-        raise DataError(f"{where}: expected as many ys as xs, got {len(xs)} xs and {len(ys)} ys")
-    placed = np.abs(xs) < TOO_LARGE  # False for NaN too
-    order = np.argsort(xs[placed], kind="stable")
-    xs, ys = xs[placed][order], ys[placed][order]
-    drawable = np.abs(ys) < TOO_LARGE
-    lost = int((~placed).sum() + (~drawable).sum())
-    return _Curve(str(name), xs, np.where(drawable, ys, np.nan), lost)
-
-
-def _key(index: int, curve: _Curve, words: Mapping[str, str]) -> str:
+def _key(index: int, curve: Curve, words: Mapping[str, str]) -> str:
     finite = curve.ys[np.isfinite(curve.ys)]
     last = f' <span class="last">{words["last"]} {number(finite[-1])}</span>' if len(finite) else ""
-    dash = [] if index % len(DASHES) == 0 else DASHES[index % len(DASHES)]
-    drawn = _line_key(f"var(--c{index % COLOURS})", dash)
-    return f"<li>{drawn}<span>{named(curve.name)}{last}</span></li>"
-
-
-def _line_key(colour: str, dash: Sequence[float]) -> str:
-    lengths = " ".join(str(length) for length in dash)
-    dashed = f' stroke-dasharray="{lengths}"' if dash else ""
-    return (
-        '<svg class="key" aria-hidden="true"><line x1="1" x2="27" y1="6" y2="6" '
-        f'stroke="{colour}" stroke-width="2.5"{dashed}/></svg>'
-    )
-
-
-def _tip(curve: _Curve, point: int, x: str) -> str:
-    at = shorten(f"{x or 'x'} {number(_whole(curve.xs[point]))}", 80)
-    return f"{shorten(curve.name, 80)} · {at} · {number(curve.ys[point])}"
-
-
-def _whole(value: float) -> int | float:
-    return int(value) if float(value).is_integer() and abs(value) < 1e15 else float(value)
-
-
-def _spots(curve: _Curve) -> list[int]:
-    """The points that get a tool tip: evenly spread, the last one always."""
-    finite = np.flatnonzero(np.isfinite(curve.ys))
-    picked = np.linspace(0, len(finite) - 1, min(SPOTS, len(finite))).round().astype(int)
-    return [int(finite[at]) for at in picked]
+    return f"<li>{key_of(index)}<span>{named(curve.name)}{last}</span></li>"
 
 
 def _runs(xs: Floats, ys: Floats) -> list[tuple[Floats, Floats]]:
@@ -215,12 +155,12 @@ def _smoothed(ys: Floats) -> Floats:
     return smooth
 
 
-def _rows(curves: list[_Curve], smooth: bool) -> dict[str, list[dict[str, Any]]]:
+def _rows(curves: list[Curve], smooth: bool) -> dict[str, list[dict[str, Any]]]:
     """The numbers that are drawn, by the mark that draws them."""
-    drawn: dict[str, list[dict[str, Any]]] = {"thin": [], "thick": [], "dots": [], "spots": []}
+    found: dict[str, list[dict[str, Any]]] = {"thin": [], "thick": [], "dots": [], "spots": []}
 
     def add(mark: str, series: int, run: int, xs: Floats, ys: Floats) -> None:
-        drawn[mark] += [
+        found[mark] += [
             {"s": str(series), "run": run, "x": float(at), "y": float(value), "p": ""}
             for at, value in zip(*_thinned(xs, ys), strict=True)
         ]
@@ -235,68 +175,32 @@ def _rows(curves: list[_Curve], smooth: bool) -> dict[str, list[dict[str, Any]]]
                 add("thick", index, run, xs, ys)
                 if len(curve.xs) <= 25 or len(xs) == 1:
                     add("dots", index, run, xs, ys)
-        drawn["spots"] += [
+        found["spots"] += [
             {
                 "s": str(index),
                 "x": float(curve.xs[at]),
                 "y": float(curve.ys[at]),
                 "p": f"p-{index}-{at}",
             }
-            for at in _spots(curve)
+            for at in spots_of(curve)
         ]
-    return drawn
-
-
-def _domain(values: Floats, margin: float) -> list[float]:
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        pad = abs(low) / 2 or 1.0
-        return [low - pad, high + pad]
-    pad = margin * (high - low)
-    return [low - pad, high + pad]
+    return found
 
 
 def _draw(
-    curves: list[_Curve], marks: Mapping[str, Floats], smooth: bool, width: int, height: int
+    curves: list[Curve], marks: Mapping[str, Floats], smooth: bool, width: int, height: int
 ) -> str:
     """The SVG of the chart library for one size (pixels)."""
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise missing_extra("altair", "report") from error
-    drawn = _rows(curves, smooth)
-    xs = np.array([row["x"] for row in drawn["spots"] + drawn["thick"]])
+    alt = chart_library()
+    rows = _rows(curves, smooth)
+    xs = np.array([row["x"] for row in rows["spots"] + rows["thick"]])
     xs = np.concatenate([xs, *marks.values()])
-    ys = np.array([row["y"] for rows in drawn.values() for row in rows])
-    names = [str(index) for index in range(len(curves))]
-    colour = alt.Color(
-        "s:N",
-        legend=None,
-        scale=alt.Scale(
-            domain=names, range=[f"var(--c{at % COLOURS})" for at in range(len(names))]
-        ),
-    )
-    dash = alt.StrokeDash(
-        "s:N",
-        legend=None,
-        scale=alt.Scale(domain=names, range=[DASHES[at % len(DASHES)] for at in range(len(names))]),
-    )
-    ticks = max(3, width // 90)
-    across = alt.X(
-        "x:Q",
-        title=None,
-        scale=alt.Scale(domain=_domain(xs, 0.0), nice=False),
-        axis=alt.Axis(tickCount=ticks, grid=False, labelFlush=False),
-    )
-    up = alt.Y(
-        "y:Q",
-        title=None,
-        scale=alt.Scale(domain=_domain(ys, 0.05), nice=False, zero=False),
-        axis=alt.Axis(tickCount=5, ticks=False, domain=False),
-    )
+    ys = np.array([row["y"] for some in rows.values() for row in some])
+    across, up = axes(domain_of(xs, 0.0), domain_of(ys, 0.05), width)
+    colour, dash = looks(len(curves))
 
     def chart(mark: str) -> Any:
-        return alt.Chart({"values": drawn[mark]})
+        return alt.Chart({"values": rows[mark]})
 
     where = {"x": across, "y": up, "color": colour}
     upright = [
@@ -316,21 +220,5 @@ def _draw(
         .mark_point(filled=True, size=150, opacity=0)
         .encode(description="p:N", **where),
     ]
-    whole = (
-        alt.layer(
-            *upright, *[layer for layer, rows in zip(layers, drawn.values(), strict=True) if rows]
-        )
-        .properties(width=width, height=height, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelFontSize=12,
-            labelColor="var(--quiet)",
-            labelPadding=6,
-            gridColor="var(--rule)",
-            tickColor="var(--rule)",
-            domainColor="var(--quiet)",
-        )
-    )
-    picture = io.StringIO()
-    whole.save(picture, format="svg")
-    return picture.getvalue()
+    there = [layer for layer, some in zip(layers, rows.values(), strict=True) if some]
+    return drawn([*upright, *there], width, height)

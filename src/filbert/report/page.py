@@ -15,12 +15,17 @@ from filbert.errors import DataError
 from filbert.report import attention as attention_part
 from filbert.report import bars as bars_part
 from filbert.report import lines as lines_part
+from filbert.report import marked as marked_part
 from filbert.report import matrix as matrix_part
+from filbert.report import points as points_part
 from filbert.report import prose
 from filbert.report.bars import Sample
 from filbert.report.escape import inline, shorten
-from filbert.report.lines import Marks, Series
+from filbert.report.lines import Marks
+from filbert.report.marked import Line
 from filbert.report.numbers import Cell, Number
+from filbert.report.prose import Entry
+from filbert.report.series import Series
 from filbert.report.shell import page_style, read_source, whole_page
 from filbert.report.words import words_for
 
@@ -70,13 +75,13 @@ class Report:
         self._parts.append(prose.facts(values))
 
     def table(
-        self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = ""
+        self, columns: Sequence[str], rows: Iterable[Sequence[Entry]], caption: str = ""
     ) -> None:
         """Append a table; columns that hold only numbers are set to the right.
 
         Args:
             columns: the names of the columns.
-            rows: one cell for each column; None shows as a dash.
+            rows: one cell for each column; None shows as a dash, a Link leads to another page.
             caption: a small text under the table.
 
         Raises:
@@ -111,6 +116,58 @@ class Report:
         self._parts.append(
             lines_part.lines(series, x, y, title, self._words, marks=marks, smooth=smooth)
         )
+
+    def points(
+        self,
+        series: Series,
+        *,
+        x: str = "",
+        y: str = "",
+        title: str = "",
+        joined: bool = False,
+        diagonal: str = "",
+        limits: tuple[float, float] | None = None,
+    ) -> None:
+        """Append points of one number against another; see `filbert.report.points.points`.
+
+        Args:
+            series: name → (xs, ys), flat and of equal length.
+            x: what the x axis shows.
+            y: what the y axis shows.
+            title: the name above the figure.
+            joined: whether a line goes through the points of a series.
+            diagonal: the name of the line on which both are equal; empty: there is none.
+            limits: from where to where both axes go; None: as far as the points.
+
+        Raises:
+            DataError: shapes that do not fit.
+            ExtraError: altair is not installed (extra "report").
+        """
+        self._parts.append(
+            points_part.points(
+                series,
+                x,
+                y,
+                title,
+                self._words,
+                joined=joined,
+                diagonal=diagonal,
+                limits=limits,
+            )
+        )
+
+    def marked(self, lines: Mapping[str, Line], *, title: str = "") -> None:
+        """Append texts with marked parts, one below the other: gold and predicted, say.
+
+        Args:
+            lines: name → (text, [(start, end, label, kind), …]), in characters; kind is "right",
+                "wrong", "missed" or "plain". Marks may lie within or across each other.
+            title: the name above the texts.
+
+        Raises:
+            DataError: a line of another form, or a mark that does not lie in its text.
+        """
+        self._parts.append(marked_part.marked(lines, title, self._words))
 
     def bars(self, values: Mapping[str, Number], *, title: str = "", value: str = "") -> None:
         """Append one bar for each name, from zero, in the order given.

@@ -5,7 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from filbert.errors import DataError
 from filbert.report.escape import folded, inline, markup, plain
+from filbert.report.links import Link, anchor
 from filbert.report.numbers import Cell, cell, is_number
+
+Entry = Cell | Link
+"""What a table's cell may hold."""
 
 ROWS_SHOWN = 500
 LONG_FACT = 20
@@ -41,7 +45,7 @@ def facts(values: Mapping[str, Cell]) -> str:
 
 def table(
     columns: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
+    rows: Iterable[Sequence[Entry]],
     caption: str,
     words: Mapping[str, str],
 ) -> str:
@@ -51,7 +55,7 @@ def table(
         DataError: a row has not one cell for each column (the row is named).
     """
     heads = list(columns)
-    lines: list[list[Cell]] = []
+    lines: list[list[Entry]] = []
     for index, row in enumerate(rows):
         if isinstance(row, str | bytes) or not isinstance(row, Iterable):
             raise DataError(f"table row {index}: expected a list of cells, got {row!r:.80}")
@@ -90,15 +94,19 @@ def table(
     return f"<figure>{scroller(whole, label)}{figcaption(*notes)}</figure>"
 
 
-def _of_short_words(lines: Sequence[Sequence[Cell]], at: int) -> bool:
+def _of_short_words(lines: Sequence[Sequence[Entry]], at: int) -> bool:
     """Whether a column never needs a cut within a word; paths, addresses and code may."""
-    texts = [text for line in lines if isinstance(text := line[at], str)]
+    entries = [line[at] for line in lines]
+    named = [entry.text if isinstance(entry, Link) else entry for entry in entries]
+    texts = [text for text in named if isinstance(text, str)]
     return len(texts) == len(lines) and all(
         len(word) <= _SHORT_WORD for text in texts for word in text.split()
     )
 
 
-def _table_cell(value: Cell, words: Mapping[str, str]) -> str:
+def _table_cell(value: Entry, words: Mapping[str, str]) -> str:
+    if isinstance(value, Link):
+        return anchor(value)
     if isinstance(value, str):
         return folded(value, words["show_all"])
     return cell(value)

@@ -3,10 +3,20 @@
 from filbert.tasks.choose import Choose, Chosen
 from filbert.tasks.classify import Classified, Classify
 from filbert.tasks.embed import Embed, Embedded
+from filbert.tasks.judging import Judged
 from filbert.tasks.pretrain import Filled, Pretrain
 from filbert.tasks.reading import read_examples, read_questions, read_tagged
 from filbert.tasks.regress import Measured, Regress
 from filbert.tasks.rerank import Ranked, Rerank
+from filbert.tasks.resampling import (
+    Difference,
+    Interval,
+    McNemar,
+    bootstrap,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+)
 from filbert.tasks.scores import accuracy, confusion, macro_f1
 from filbert.tasks.span import Answer, Candidate, Span
 from filbert.tasks.tag import NO_LABEL, Entity, Tag, Tagged
@@ -48,12 +58,16 @@ __all__ = [
     "Chosen",
     "Classified",
     "Classify",
+    "Difference",
     "Embed",
     "Embedded",
     "Entity",
     "Example",
     "Filled",
+    "Interval",
+    "Judged",
     "Long",
+    "McNemar",
     "Measured",
     "Outputs",
     "Pretrain",
@@ -69,9 +83,13 @@ __all__ = [
     "Task",
     "accuracy",
     "answer_rows",
+    "bootstrap",
     "confusion",
+    "holm",
     "macro_f1",
+    "mcnemar",
     "numbered",
+    "paired_bootstrap",
     "read_examples",
     "read_questions",
     "read_tagged",

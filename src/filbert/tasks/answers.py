@@ -1,9 +1,10 @@
 """How much of an answer is right, counted as the official scripts count it.
 
 English by the rules of SQuAD (Rajpurkar et al. 2016; evaluate-v1.1.py, -v2.0.py): lower case,
-without punctuation and articles, words in common. Chinese by those of CMRC 2018 (Cui et al. 2019;
-cmrc2018_evaluate.py): without punctuation and spaces, Chinese characters one by one and other words
-whole, the longest run in common.
+without punctuation and articles, words in common. The two scripts differ only where nothing else
+is left of an answer ("The"): then version 2.0 is followed. Chinese by the rules of CMRC 2018 (Cui
+et al. 2019; cmrc2018_evaluate.py): without its list of punctuation, Chinese characters one by one
+and other words as in the Penn Treebank (treebank.py), the longest run in common.
 """
 
 import re
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from filbert.tasks.treebank import treebank_words
 from filbert.tokenizer.marks import is_chinese
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -51,10 +53,14 @@ class Right:
 
 def overlap(text: str, right: Right) -> Overlap:
     """An answer ("" for none) beside the right ones, of which the best counts."""
-    if not right.texts:
+    if right.chinese and not right.texts:
         return Overlap(float(not text), float(not text))
-    way = _chinese if right.chinese else _english
-    found = [way(text, wanted) for wanted in right.texts]
+    if right.chinese:
+        found = [_chinese(text, wanted) for wanted in right.texts]
+    else:
+        # As version 2.0 has it: an answer of which nothing is left is none.
+        left = [wanted for wanted in right.texts if _plain(wanted)]
+        found = [_english(text, wanted) for wanted in left or [""]]
     return Overlap(max(one.exact for one in found), max(one.f1 for one in found))
 
 
@@ -89,16 +95,13 @@ def _units(text: str) -> list[str]:
     """Chinese characters one by one; what stands between them word by word."""
     units: list[str] = []
     other = ""
-    for character in text.lower().strip():
-        if character in _CMRC_DROPPED:
-            continue
-        if re.fullmatch(r"[\u4e00-\u9fa5]", character):
-            units += other.split()
-            units.append(character)
+    for character in _bare(text):
+        if "\u4e00" <= character <= "\u9fa5":
+            units += [*treebank_words(other), character]
             other = ""
         else:
             other += character
-    return units + other.split()
+    return units + treebank_words(other)
 
 
 def _longest_run(mine: Sequence[str], theirs: Sequence[str]) -> int:

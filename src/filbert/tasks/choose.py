@@ -8,6 +8,8 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, joined, pack, row_labels
 from filbert.errors import DataError, RequestError
+from filbert.tasks import judging
+from filbert.tasks.judging import Judged
 from filbert.tasks.scores import accuracy
 from filbert.tasks.task import Example, Outputs, Scores, Task
 from filbert.tasks.windows import Long
@@ -141,6 +143,11 @@ class Choose(Task):
             "accuracy": accuracy(chosen, [str(right) for right in references]),
             "examples": float(len(references)),
         }
+
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """accuracy."""
+        right = [a.choice == int(r) for a, r in zip(predictions, references, strict=True)]
+        return Judged(len(right), {"accuracy": judging.mean(right)}, np.array(right))
 
 
 def _chosen(logits: Array) -> Chosen:

@@ -10,7 +10,9 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, pack, row_labels
 from filbert.errors import DataError, SettingsError, did_you_mean
+from filbert.tasks import judging
 from filbert.tasks.calibration import fitted_temperature
+from filbert.tasks.judging import Judged
 from filbert.tasks.scores import accuracy, calibration_error, macro_f1, matthews, set_f1
 from filbert.tasks.task import Example, Outputs, Scores, Task
 
@@ -226,6 +228,29 @@ class Classify(Task):
             "mcc": matthews(labels, references),
             "calibration_error": calibration_error([a.probability for a in predictions], hits),
         } | examples
+
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """accuracy, macro_f1 and mcc or, of several labels, micro_f1; right: just these labels."""
+        if self.several:
+            given, wanted = (
+                [set(answer.labels) for answer in predictions],
+                list(map(set, references)),
+            )
+        else:
+            given, wanted = [{answer.label} for answer in predictions], [{r} for r in references]
+        pairs = list(zip(given, wanted, strict=True))
+        right = np.array([mine == theirs for mine, theirs in pairs])
+        measures = {
+            "accuracy": judging.mean(right),
+            "macro_f1": judging.macro_f1(given, wanted),
+        }
+        if self.several:
+            common = [2 * len(mine & theirs) for mine, theirs in pairs]
+            either = [len(mine) + len(theirs) for mine, theirs in pairs]
+            measures["micro_f1"] = judging.ratio(common, either, empty=0.0)
+        else:
+            measures["mcc"] = judging.matthews([a.label for a in predictions], references)
+        return Judged(len(right), measures, right)
 
     def says_nothing(self, predictions: Sequence[Any], references: Sequence[Any]) -> bool:
         """Whether all texts get the same labels, and should not."""

@@ -10,7 +10,9 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, joined, pack
 from filbert.errors import DataError, RequestError, SettingsError, did_you_mean
-from filbert.tasks.ranking import mean_ndcg, mean_recall, mean_reciprocal_rank
+from filbert.tasks import judging
+from filbert.tasks.judging import Judged
+from filbert.tasks.ranking import Ranking, mean_ndcg, mean_recall, mean_reciprocal_rank
 from filbert.tasks.regress import number_of
 from filbert.tasks.scores import pearson, spearman
 from filbert.tasks.task import Example, Outputs, Scores, Task
@@ -260,19 +262,39 @@ class Embed(Task):
                 "pearson": pearson(cosines, numbers),
             }
         if paired:
-            texts = _unit(np.stack([answer.vectors[0] for answer in paired]))
-            passages = _unit(np.concatenate([answer.vectors[1:] for answer in paired]))
-            right = np.cumsum([0, *(len(answer.vectors) - 1 for answer in paired[:-1])])
-            rankings = [
-                [(float(s), float(place == own)) for place, s in enumerate(passages @ text)]
-                for text, own in zip(texts, right, strict=True)
-            ]
-            scores |= {
-                "mrr@10": mean_reciprocal_rank(rankings, 10),
-                "ndcg@10": mean_ndcg(rankings, 10),
-                "recall@10": mean_recall(rankings, 10),
-            }
+            rankings = _rankings(paired)
+            scores |= {name: found(rankings, 10) for name, found in _RANKED.items()}
         return scores | {"examples": float(len(references))}
+
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """What `score` gives. A pair is drawn as a text that looks; all are looked through."""
+        scored = [at for at, reference in enumerate(references) if reference is not None]
+        paired = [at for at, reference in enumerate(references) if reference is None]
+        measures: dict[str, judging.Measure] = {}
+        if scored:
+            both = [predictions[at].cosine for at in scored], [references[at] for at in scored]
+            measures["spearman"] = judging.of_some(judging.spearman(*both), scored)
+            measures["pearson"] = judging.of_some(judging.pearson(*both), scored)
+        if paired:
+            rankings = _rankings([predictions[at] for at in paired])
+            for name, found in _RANKED.items():
+                values = [found([ranking], 10) for ranking in rankings]
+                measures[name] = judging.of_some(judging.mean(values), paired)
+        return Judged(len(references), measures)
+
+
+_RANKED = {"mrr@10": mean_reciprocal_rank, "ndcg@10": mean_ndcg, "recall@10": mean_recall}
+
+
+def _rankings(paired: Sequence[Compared]) -> list[Ranking]:
+    """For each text all pairs and negatives, with their cosines; its own pair is what it wants."""
+    texts = _unit(np.stack([answer.vectors[0] for answer in paired]))
+    passages = _unit(np.concatenate([answer.vectors[1:] for answer in paired]))
+    right = np.cumsum([0, *(len(answer.vectors) - 1 for answer in paired[:-1])])
+    return [
+        [(float(s), float(place == own)) for place, s in enumerate(passages @ text)]
+        for text, own in zip(texts, right, strict=True)
+    ]
 
 
 def _is_joined(example: Example) -> bool:

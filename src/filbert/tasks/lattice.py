@@ -9,6 +9,9 @@ from filbert.batch import Array
 NEVER = -np.inf
 """The score of a step that is not allowed."""
 
+MOST = 1e9
+"""A larger score counts as this one."""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -30,6 +33,7 @@ class Steps:
 
     def plus(self, first: Array, step: Array, last: Array) -> "Steps":
         """With scores that were learnt (a CRF's) added; what is never allowed stays so."""
+        first, step, last = _finite(first), _finite(step), _finite(last)
         return Steps(self.first + first, self.next + step, self.last + last)
 
 
@@ -40,7 +44,7 @@ def best_path(scores: Array, steps: Steps) -> list[int]:
     """
     if not len(scores):
         return []
-    scores = np.nan_to_num(scores.astype(np.float64), nan=0.0, posinf=1e9, neginf=-1e9)
+    scores = _finite(scores)
     best = steps.first + scores[0]
     came_from = np.empty((len(scores), scores.shape[1]), np.intp)
     for place in range(1, len(scores)):
@@ -58,7 +62,7 @@ def marginals(scores: Array, steps: Steps) -> Array:
 
     scores [words, labels] → [words, labels], rows of which sum to 1 (Lafferty et al. 2001).
     """
-    count = len(scores)
+    count, scores = len(scores), _finite(scores)
     forward, backward = np.empty_like(scores), np.empty_like(scores)
     forward[0] = steps.first + scores[0]
     for place in range(1, count):
@@ -73,3 +77,10 @@ def marginals(scores: Array, steps: Steps) -> Array:
     weights = np.exp(together)
     found: Array = weights / weights.sum(axis=1, keepdims=True)
     return found
+
+
+def _finite(scores: Array) -> Array:
+    """Scores that can be added up, whatever a network gave: what is no number says nothing."""
+    return np.nan_to_num(scores.astype(np.float64), nan=0.0, posinf=MOST, neginf=-MOST).clip(
+        -MOST, MOST
+    )

@@ -9,6 +9,8 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, pack, row_labels
 from filbert.errors import DataError
+from filbert.tasks import judging
+from filbert.tasks.judging import Judged
 from filbert.tasks.scores import pearson, spearman
 from filbert.tasks.task import Example, Outputs, Scores, Task
 
@@ -112,6 +114,17 @@ class Regress(Task):
             "mean_error": float(apart.mean()),
             "examples": float(len(references)),
         }
+
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """pearson, spearman and mean_error."""
+        values = [answer.value for answer in predictions]
+        apart = np.abs(np.array(values) - np.array(references))
+        measures = {
+            "pearson": judging.pearson(values, references),
+            "spearman": judging.spearman(values, references),
+            "mean_error": judging.mean(apart),
+        }
+        return Judged(len(values), measures)
 
 
 def number_of(example: Example, number: int | None) -> float | None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, pack, row_labels
 from filbert.errors import DataError
-from filbert.tasks.ranking import mean_ndcg, mean_reciprocal_rank
+from filbert.tasks import judging
+from filbert.tasks.judging import Judged
+from filbert.tasks.ranking import Ranking, mean_ndcg, mean_reciprocal_rank
 from filbert.tasks.regress import number_of
 from filbert.tasks.task import Example, Outputs, Scores, Task
 
@@ -96,16 +98,38 @@ class Rerank(Task):
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """mrr@10 and ndcg@10 over queries that have a relevant passage; accuracy at logit 0."""
-        queries: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        for answer, asked in zip(predictions, references, strict=True):
-            queries[asked.query].append((answer.score, asked.relevance))
-        right = [
-            (a.score > 0) == (r.relevance > 0) for a, r in zip(predictions, references, strict=True)
-        ]
+        queries = _queries(predictions, references)
         return {
-            "mrr@10": mean_reciprocal_rank(list(queries.values()), 10),
-            "ndcg@10": mean_ndcg(list(queries.values()), 10),
-            "accuracy": sum(right) / len(right),
+            "mrr@10": mean_reciprocal_rank(queries, 10),
+            "ndcg@10": mean_ndcg(queries, 10),
+            "accuracy": sum(map(_right, queries)) / len(references),
             "queries": float(len(queries)),
             "examples": float(len(references)),
         }
+
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """mrr@10, ndcg@10 and accuracy. What is drawn is a query, with all its passages."""
+        queries = _queries(predictions, references)
+        some = [any(relevance > 0 for _, relevance in query) for query in queries]
+        of = some if any(some) else None
+        measures = {
+            "mrr@10": judging.mean([mean_reciprocal_rank([query], 10) for query in queries], of),
+            "ndcg@10": judging.mean([mean_ndcg([query], 10) for query in queries], of),
+            "accuracy": judging.ratio(
+                [_right(query) for query in queries], list(map(len, queries))
+            ),
+        }
+        return Judged(len(queries), measures)
+
+
+def _queries(predictions: Sequence[Any], references: Sequence[Any]) -> list[Ranking]:
+    """The passages of each query, in the order in which the queries first occur."""
+    queries: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for answer, asked in zip(predictions, references, strict=True):
+        queries[asked.query].append((answer.score, asked.relevance))
+    return list(queries.values())
+
+
+def _right(query: Ranking) -> int:
+    """Of how many passages the sign of the score says whether they are relevant."""
+    return sum((score > 0) == (relevance > 0) for score, relevance in query)

@@ -75,6 +75,8 @@ def calibration_error(sure: Sequence[float], right: Sequence[bool], bins: int = 
 def pearson(predictions: Sequence[float], references: Sequence[float]) -> float:
     """The correlation of two lists of numbers; 0 where either is always the same."""
     _check(predictions, references)
+    if min(predictions) == max(predictions) or min(references) == max(references):
+        return 0.0  # the mean of 0.1, 0.1, 0.1 is none of them: rounding would correlate
     ours = np.asarray(predictions, np.float64) - np.mean(predictions)
     theirs = np.asarray(references, np.float64) - np.mean(references)
     below = np.linalg.norm(ours) * np.linalg.norm(theirs)

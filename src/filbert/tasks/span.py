@@ -9,7 +9,9 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, aligned, pack, row_labels
 from filbert.errors import DataError, SettingsError
+from filbert.tasks import judging
 from filbert.tasks.answers import Overlap, Right, overlap
+from filbert.tasks.judging import Judged
 from filbert.tasks.reading import Reader, read_questions
 from filbert.tasks.task import Example, Outputs, Scores, Task
 from filbert.tasks.windows import Long, check_long, make_row, special_tokens, too_long, windows
@@ -105,9 +107,9 @@ class Span(Task):
 
     @classmethod
     def lesson(cls, example: Example) -> Example | None:
-        """The example, if its first answer stands in the passage, or there is none."""
+        """The example, if one of its answers stands in the passage, or there is none."""
         answers = example.get("answers")
-        return example if not answers or _text_and_start(answers[0])[1] >= 0 else None
+        return example if not answers or _standing(answers) is not None else None
 
     @classmethod
     def settings_for(cls, examples: Sequence[Example], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +124,7 @@ class Span(Task):
 
         aligned: starts and stops int32, the characters of the context's tokens, -1 for the others.
         labels: where the example has answers, int32 [2], the first and the last token of the first
-        answer; 0, 0 where a window does not hold it whole.
+        one that stands in its context; 0, 0 where a window does not hold it whole.
         """
         check_long(long, overlap_tokens)
         for number, example in enumerate(examples):
@@ -260,10 +262,7 @@ class Span(Task):
 
         With questions that have no answer also those of each kind apart.
         """
-        found = [
-            overlap(answer.text, right)
-            for answer, right in zip(predictions, references, strict=True)
-        ]
+        found = _overlaps(predictions, references)
         scores = _means(found, "")
         answered = [bool(right.texts) for right in references]
         if not all(answered) and any(answered):
@@ -271,6 +270,23 @@ class Span(Task):
                 of_kind = [one for one, has in zip(found, answered, strict=True) if has is kind]
                 scores |= _means(of_kind, f"{what} ")
         return scores | {"examples": float(len(references))}
+
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """exact_match and f1, with those of each kind where there are two; right: an exact match.
+
+        What is drawn is a question. Questions on one passage are no independent ones, which is not
+        modelled.
+        """
+        found = _overlaps(predictions, references)
+        exact, f1 = [one.exact for one in found], [one.f1 for one in found]
+        measures = {"exact_match": judging.mean(exact), "f1": judging.mean(f1)}
+        answered = [bool(right.texts) for right in references]
+        if not all(answered) and any(answered):
+            for what, kind in (("answerable", True), ("unanswerable", False)):
+                of_kind = [has is kind for has in answered]
+                measures[f"{what} exact_match"] = judging.mean(exact, of_kind)
+                measures[f"{what} f1"] = judging.mean(f1, of_kind)
+        return Judged(len(found), measures, np.array(exact) == 1)
 
     def fitted(self, predictions: Sequence[Any], references: Sequence[Any]) -> Self:
         """The task with the threshold that gives the best F1 here."""
@@ -284,14 +300,20 @@ class Span(Task):
         gains.sort()
         # Everything is "no answer" at first; then one question after the other is answered.
         total = best = sum(without for _, _, without in gains)
-        threshold = gains[0][0] - 1
+        threshold = gains[0][0] - 1 if gains[0][0] < np.inf else 0.0
         for place, (null_score, with_span, without) in enumerate(gains):
             total += with_span - without
-            behind = gains[place + 1][0] if place + 1 < len(gains) else null_score + 1
+            behind = gains[place + 1][0] if place + 1 < len(gains) else np.inf
             if total > best + 1e-9 and behind > null_score:
-                best, threshold = total, (null_score + behind) / 2
-        fitted = dataclasses.replace(self, null_threshold=round(float(threshold), 6))
+                best, threshold = total, _between(null_score, behind)
+        fitted = dataclasses.replace(self, null_threshold=float(threshold))
         return fitted.with_tokenizer(self.tokenizer)
+
+
+def _between(low: float, high: float) -> float:
+    """A number from `low` on and below `high`, a short one where there is one."""
+    middle = round(low + 1 if high == np.inf else (low + high) / 2, 6)
+    return middle if low <= middle < high else low
 
 
 def _best_spans(
@@ -324,23 +346,39 @@ def _best_spans(
 
 
 def _label(example: Example, context: Encoded, start: int, stop: int, begins: int) -> Array | None:
-    """The first and the last token, in its row, of the first answer; 0, 0: not in this window."""
+    """The first and the last token, in its row, of the answer; 0, 0: not in this window."""
     if example.get("answers") is None:
         return None
     nothing = np.zeros(2, np.int32)
-    if not example["answers"]:
+    standing = _standing(example["answers"])
+    if standing is None:
         return nothing
-    text, first = _text_and_start(example["answers"][0])
     offsets = context.offsets
-    token = int(np.searchsorted(offsets[:, 1], first, side="right"))
-    last = int(np.searchsorted(offsets[:, 0], first + len(text), side="left")) - 1
+    token = int(np.searchsorted(offsets[:, 1], standing[0], side="right"))
+    last = int(np.searchsorted(offsets[:, 0], standing[1], side="left")) - 1
     if not start <= token <= last < stop:
         return nothing
     return np.array([token - start + begins, last - start + begins], np.int32)
 
 
+def _standing(answers: Sequence[Any]) -> tuple[int, int] | None:
+    """The characters of the first answer that stands in its passage; None: there is none."""
+    for answer in answers:
+        text, start = _text_and_start(answer)
+        if start >= 0:
+            end = answer.get("end") if isinstance(answer, Mapping) else None
+            return start, start + len(text) if end is None else int(end)
+    return None
+
+
 def _text_and_start(answer: Any) -> tuple[str, int]:
     return (answer["text"], int(answer["start"])) if isinstance(answer, Mapping) else tuple(answer)
+
+
+def _overlaps(predictions: Sequence[Any], references: Sequence[Any]) -> list[Overlap]:
+    return [
+        overlap(answer.text, right) for answer, right in zip(predictions, references, strict=True)
+    ]
 
 
 def _means(found: Sequence[Overlap], before: str) -> Scores:
@@ -357,3 +395,27 @@ def _check(example: Example, number: int) -> None:
         text = example.get(name) if isinstance(example, Mapping) else None
         if not isinstance(text, str):
             raise DataError(f"{where}: expected text under {name!r}, got {example!r:.80}")
+    for answer in example.get("answers") or ():
+        _check_answer(answer, example["context"], f"{where}: answers")
+
+
+def _check_answer(answer: Any, context: str, where: str) -> None:
+    try:
+        text, start = _text_and_start(answer)
+    except (KeyError, TypeError, ValueError):
+        text, start = None, None
+    if not isinstance(text, str) or not isinstance(start, int | np.integer):
+        raise DataError(f"{where}: expected a text and its start, got {answer!r:.80}")
+    standing = _standing([answer])
+    if standing is None:
+        return
+    first, end = standing
+    if not 0 <= first < end <= len(context):
+        raise DataError(
+            f"{where}: characters {first} to {end} are not within the passage's {len(context)}"
+        )
+    written = isinstance(answer, Mapping) and answer.get("end") is not None
+    if not written and context[first:end] != text:
+        raise DataError(
+            f"{where}: expected {text!r:.60} at character {first}, got {context[first:end]!r:.60}"
+        )

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,6 +11,8 @@ import numpy as np
 
 from filbert.batch import Array, Packed, Row, aligned, pack
 from filbert.errors import DataError, SettingsError, did_you_mean
+from filbert.tasks import judging
+from filbert.tasks.judging import Judged
 from filbert.tasks.lattice import Steps, best_path, marginals
 from filbert.tasks.reading import Reader, read_tagged
 from filbert.tasks.schemes import (
@@ -305,19 +307,28 @@ class Tag(Task):
     def finish(self, answer: Any, example: Example) -> Any:
         """Entities with their text; where the example has words of its own, of whole ones.
 
-        A word belongs to an entity that has its first character, as its first piece decides it.
+        A word belongs to an entity that has its first character, as its first piece decides it;
+        what vanishes before that, such as a zero-width space, decides nothing.
         """
         text, words = example["text"], example.get("words")
         entities = []
         for entity in answer.entities:
             start, end = entity.start, entity.end
             if words is not None:
-                inside = [word for word in words if start <= word[0] < end]
+                inside = [
+                    (first, behind)
+                    for first, behind in words
+                    if first < end and (start <= first or self._begins(text, first, start, behind))
+                ]
                 if not inside:
                     continue
                 start, end = inside[0][0], inside[-1][1]
             entities.append(dataclasses.replace(entity, start=start, end=end, text=text[start:end]))
         return dataclasses.replace(answer, entities=tuple(entities))
+
+    def _begins(self, text: str, first: int, start: int, behind: int) -> bool:
+        """Whether a word's first piece is at `start`: the tokenizer drops what is before it."""
+        return start < behind and not len(self.tokenizer.encode(text[first:start], specials=False))
 
     def right_answer(self, example: Example, reference: Any) -> Any:
         """The entities of an example, as (start, end, type)."""
@@ -343,9 +354,33 @@ class Tag(Task):
             scores[f"{kind} f1"] = of_kind["f1"]
         return scores | {"entities": float(wanted.total()), "examples": float(len(references))}
 
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """precision, recall and f1, over all types and of each; right: just these entities."""
+        mine = [{(e.start, e.end, e.type) for e in answer.entities} for answer in predictions]
+        theirs = [{tuple(entity) for entity in entities} for entities in references]
+        types = sorted({kind for part in (mine, theirs) for each in part for _, _, kind in each})
+        right = _of_types([one & other for one, other in zip(mine, theirs, strict=True)], types)
+        given, wanted = _of_types(mine, types), _of_types(theirs, types)
+        all_right, all_given, all_wanted = (part.sum(axis=1) for part in (right, given, wanted))
+        measures = {
+            "precision": judging.ratio(all_right, all_given, empty=0.0),
+            "recall": judging.ratio(all_right, all_wanted, empty=0.0),
+            "f1": judging.ratio(2 * all_right, all_given + all_wanted, empty=0.0),
+        }
+        for at, kind in enumerate(types):
+            measures[f"{kind} f1"] = judging.ratio(2 * right[:, at], (given + wanted)[:, at])
+        same = [one == other for one, other in zip(mine, theirs, strict=True)]
+        return Judged(len(same), measures, np.array(same))
+
 
 _FILL = {"units": -1, "starts": 0, "stops": 0, "labels": NO_LABEL}
 _LEARNT = ("first", "next", "last")
+
+
+def _of_types(entities: Sequence[Collection[tuple[Any, ...]]], types: Sequence[str]) -> Array:
+    """float64 [texts, types]: how many entities of each type a text has."""
+    counts = [Counter(kind for _, _, kind in each) for each in entities]
+    return np.array([[count[kind] for kind in types] for count in counts], np.float64)
 
 
 def _precision_recall_f1(right: int, given: int, wanted: int) -> Scores:
@@ -367,7 +402,7 @@ def _check(example: Example, number: int) -> None:
     for what in ("words", "entities"):
         behind = 0
         for span in example.get(what) or ():
-            start, stop = span[0], span[1]
+            start, stop = _characters(span, what, where)
             if not 0 <= start < stop <= len(text):
                 raise DataError(
                     f"{where}: {what}: characters {start} to {stop} are not within the text's "
@@ -376,6 +411,15 @@ def _check(example: Example, number: int) -> None:
             if what == "words" and start < behind:
                 raise DataError(f"{where}: words: {start} to {stop} lies over the word before it")
             behind = stop
+
+
+def _characters(span: Any, what: str, where: Any) -> tuple[int, int]:
+    form = "[start, end, type]" if what == "entities" else "[start, end]"
+    fine = isinstance(span, list | tuple) and len(span) == form.count(",") + 1
+    if fine and all(isinstance(n, int | np.integer) and type(n) is not bool for n in span[:2]):
+        if what == "words" or isinstance(span[2], str):
+            return int(span[0]), int(span[1])
+    raise DataError(f"{where}: {what}: expected {form}, got {span!r:.60}")
 
 
 def _are_characters(examples: Sequence[Example]) -> bool:

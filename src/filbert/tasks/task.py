@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from filbert.batch import Array, Packed, Row, batches_by_tokens
 from filbert.errors import DataError, SettingsError
+from filbert.tasks.judging import Judged
 from filbert.tasks.reading import Paths, Reader, read_examples
 from filbert.tasks.windows import Long, check_long, special_tokens, text_rows, too_long
 from filbert.tokenizer import Tokenizer
@@ -191,6 +192,14 @@ class Task(ABC):
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
         """Answers against the right ones."""
 
+    def judged(self, predictions: Sequence[Any], references: Sequence[Any]) -> Judged:
+        """What `score` counts, before it is counted up: for intervals and comparisons.
+
+        Each score equals that of `score` where all count once. Raises DataError for a task whose
+        scores have no intervals.
+        """
+        raise DataError(f"the scores of the task {self.name} have no intervals")
+
     def fitted(self, predictions: Sequence[Any], references: Sequence[Any]) -> Self:
         """The task with what is not learnt by gradients but found on a dev set: a threshold, say.
 
@@ -245,11 +254,13 @@ class Answered:
     """Answers and, where the rows have labels, the references and scores.
 
     answers     one an example, in the order of the examples
+    task        what they are answers of
     """
 
     answers: list[Any]
     references: list[Any]
     scores: Scores
+    task: Task
 
 
 def answer_rows(
@@ -301,4 +312,5 @@ def answer_rows(
     if examples is not None:
         merged = list(map(task.finish, merged, examples))
         right = list(map(task.right_answer, examples, right)) if labelled else right
-    return Answered(merged, right, task.score(merged, right) if labelled and merged else {})
+    scores = task.score(merged, right) if labelled and merged else {}
+    return Answered(merged, right, scores, task)

@@ -10,8 +10,8 @@ from filbert.report import Report
 from filbert.report.lines import SERIES_SHOWN
 from filbert.train.curves import Curves, Floats, read_curves
 from filbert.train.differing import NOT_SAID, Recipe, differences
-from filbert.train.page import Words, language_of, name_of_kind
-from filbert.train.page_words import PAGE_WORDS
+from filbert.train.page import language_of, name_of_kind
+from filbert.train.page_words import PAGE_WORDS, Words
 from filbert.train.run import RUN_FILE, RunFolder
 
 AXES = ("step", "tokens", "seconds")

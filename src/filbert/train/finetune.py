@@ -16,6 +16,7 @@ from filbert.progress import Progress, quiet
 from filbert.tasks import Example, Task, numbered
 from filbert.train.adaptation import Adapt
 from filbert.train.adapting import draw_anew, freeze
+from filbert.train.findings import keep_findings, language_of
 from filbert.train.job import Job
 from filbert.train.original import Original, place_of
 from filbert.train.plan import Plan, task_class
@@ -106,6 +107,7 @@ def finetune(
         with held(run, ranks):
             places = {"data": place_of(train), "dev": place_of(dev), "start": place_of(start)}
             said = {"fresh": fresh, "columns": dict(columns or {})}
+            said |= {"language": language_of(given.scored)}
             claim(run, recipe, {**places, **said}, ranks, progress)
             torch.manual_seed(made.train.seed)
             model = _model(run, given.task, begin, fresh, made.adapt, progress)
@@ -126,9 +128,9 @@ def finetune(
                 script=original.script if original else None,
             )
             newest = follow(job, f"fine-tuning {task}", progress)
-            if not made.train.keep_best:
-                return newest
-            return run.best(given.task.main_score) or newest
+            best = run.best(given.task.main_score) if made.train.keep_best else None
+            keep_findings(job, best or newest, progress)
+            return best or newest
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
 """The words of the pages about runs: one run's report, and several runs beside each other."""
 
+from collections.abc import Mapping
+
+Words = Mapping[str, str]
+
 ENGLISH = {
     "title": "Run {name}",
     "done": "{what}, finished after {steps} steps.",

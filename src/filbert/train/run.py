@@ -24,6 +24,7 @@ FREE_TO_CHANGE = (
     "places",
     "plan.train.keep_best",
     "plan.train.keep_folders",
+    "plan.train.keep_texts",
     "plan.train.save_every_seconds",
     "plan.train.tensorboard",
 )

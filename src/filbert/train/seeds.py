@@ -22,6 +22,7 @@ from filbert.settings import from_mapping, to_mapping
 from filbert.tasks import Scores, answer_rows, numbered
 from filbert.train.finetune import Examples, finetune
 from filbert.train.run import RunFolder
+from filbert.train.seeds_page import write_pages
 
 TRIES = 3
 """A start that fails is made again with another seed, so often in all."""
@@ -104,6 +105,8 @@ def finetune_seeds(
 ) -> Seeds:
     """Fine-tune once for each seed, in out/seed-1, out/seed-2, …, and keep count in out/seeds.json.
 
+    At the end out/report.html shows all of them, with links to the pages of each.
+
     A run that has learnt nothing at half of its budget ends, and its seed is tried again, three
     times in all. What selects the best is the dev set alone; `test` is scored once for each seed
     and selects nothing. Stopped at any moment, the same call goes on.
@@ -149,6 +152,7 @@ def finetune_seeds(
         every.append(tuple(tries))
         summary = _summary(task, folder, every)
         _write(place / SEEDS_FILE, summary)
+    write_pages(place, summary, progress)
     return summary
 
 

@@ -75,6 +75,8 @@ class Training:
                                 says the same of all that it is asked (Task.says_nothing); 0: never
     keep_folders                how many checkpoints stay on disk
     keep_best                   and the one with the best score, beside them
+    keep_texts                  fine-tuning alone: whether findings.json, and so the run's page,
+                                shows texts of the dev set beside what is wrongly said of them
     tensorboard                 the figures of each step as event files, in the run's tensorboard/:
                                 on, for they cost a tenth of a second at the start and some 75 µs a
                                 step, and cannot be had afterwards of a run that was not watched
@@ -124,6 +126,7 @@ class Training:
     give_up_fraction: float = 0.0
     keep_folders: int = 2
     keep_best: bool = False
+    keep_texts: bool = True
     tensorboard: bool = True
 
     def __post_init__(self) -> None:

@@ -59,6 +59,7 @@ DISTILBERT = Family(
         "classify": Kind(("pooler", "labels")),
         "tag": Kind(("labels",), ("crf",)),
         "span": Kind(("span",)),
+        "choose": Kind(("pooler", "labels")),
     },
     copies=(("vocab_projector.weight", "embeddings.word_embeddings.weight"),),
 )

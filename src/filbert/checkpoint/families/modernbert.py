@@ -206,6 +206,7 @@ MODERNBERT = Family(
         "classify": Kind(("pooler", "labels")),
         "tag": Kind(("pooler", "labels"), ("crf",)),
         "span": Kind(("pooler", "span")),
+        "choose": Kind(("pooler", "labels")),
     },
     copies=(("decoder.weight", "embeddings.tok_embeddings.weight"),),
 )

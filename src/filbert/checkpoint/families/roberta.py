@@ -68,6 +68,8 @@ ROBERTA = Family(
         "classify": Kind(("classifier",)),
         "tag": Kind(("labels",), ("crf",)),
         "span": Kind(("span",)),
+        # Here the encoder's own pooler is read.
+        "choose": Kind(("pooler", "labels")),
     },
     copies=(
         ("lm_head.decoder.weight", "embeddings.word_embeddings.weight"),

@@ -4,21 +4,21 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
 from filbert.cli.options import (
     add_columns,
     add_device,
     add_json,
     add_long,
+    add_quiet,
     columns_of,
     long_of,
 )
-from filbert.cli.output import say, say_json
-from filbert.errors import DataError
+from filbert.cli.output import complain, progress_for, say, say_json
+from filbert.errors import SettingsError
 
-if TYPE_CHECKING:
-    from filbert.tasks import Task
+_STOPPED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,44 +29,87 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="FILE",
-        help="examples (.jsonl, .tsv, .csv) or a text a line (.txt); none: standard input, a text "
-        "a line",
+        help="examples (.jsonl, .tsv, .csv) or a text a line (.txt), of any size; none: standard "
+        "input, a text a line",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help="a new file with the examples and their answers: .csv or .tsv (all columns as they "
+        "came, the answer's behind them), .jsonl (the whole answer), .gz of these; of questions in "
+        "SQuAD's form also .json. What is not finished lies in OUT.part: the same command goes on",
     )
     add_columns(parser)
     add_long(parser)
     add_device(parser)
     add_json(parser)
+    add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Answer each text, as the model's task answers."""
-    from filbert.engine import open_model
+    from filbert.engine import open_model, stream_answers
 
+    if options.out is not None:
+        return _to_file(options)
     model = open_model(options.model, device=options.device)
-    examples = _examples(options, model.task)
-    if not examples:
-        raise DataError(f"{options.file or 'standard input'}: expected at least one text, got none")
-    answers = model.ask(examples, **long_of(options))
-    for example, answer in zip(examples, answers, strict=True):
-        # An answer a line, whatever the text holds.
-        text = _text_of(example)
-        shown = text if isinstance(text, str) else " ".join(text)
-        for mark in "\n\t":
-            shown = shown.replace(mark, repr(mark)[1:-1])
-        if options.json:
-            say_json({"text": text} | _in_json(answer))
-        elif isinstance(answer, tuple):
-            say(f"{' | '.join(map(str, answer))}\t{shown}")
-        else:
-            say(f"{_in_line(answer)}\t{shown}")
+    answers = stream_answers(
+        model, _source(options), columns=columns_of(options), **long_of(options)
+    )
+    for record, answer in answers:
+        _say(record.example, answer, in_json=options.json)
     return 0
 
 
-def _in_json(answer: Any) -> dict[str, Any]:
-    """An answer; a vector is a plain list, with what was left out of its text beside it."""
-    if hasattr(answer, "vector"):
-        return {"answer": answer.vector.tolist(), "tokens_cut": answer.tokens_cut}
-    return {"answer": answer}
+def _to_file(options: argparse.Namespace) -> int:
+    from filbert.engine import open_model, predict_file
+    from filbert.engine.drafts import Draft, refuse_existing
+
+    if options.json:
+        raise SettingsError("--json is for standard output; the form of a file is its name's")
+    refuse_existing(options.out)  # before a model is opened
+    model = open_model(options.model, device=options.device)
+    progress = progress_for(options.quiet)
+    try:
+        done = predict_file(
+            model,
+            _source(options),
+            options.out,
+            columns=columns_of(options),
+            progress=progress,
+            **long_of(options),
+        )
+    except KeyboardInterrupt:
+        draft = Draft(options.out).path
+        kept = f"what is answered stands in {draft}: the same command goes on from there"
+        complain(f"stopped; {kept if draft.exists() else 'nothing was written yet'}")
+        return _STOPPED
+    said = f"{done.path}: {done.examples:,} examples answered"
+    if done.resumed_at:
+        said += f", {done.resumed_at:,} of them by an earlier call"
+    progress.note(said)
+    return 0
+
+
+def _source(options: argparse.Namespace) -> Path | BinaryIO:
+    return sys.stdin.buffer if options.file is None else options.file
+
+
+def _say(example: Mapping[str, Any], answer: Any, *, in_json: bool) -> None:
+    """An answer a line, whatever the text holds."""
+    from filbert.engine.answer_forms import plain_answer
+
+    text = _text_of(example)
+    shown = text if isinstance(text, str) else " ".join(text)
+    for mark in "\n\t":
+        shown = shown.replace(mark, repr(mark)[1:-1])
+    if in_json:
+        say_json({"text": text} | plain_answer(answer))
+    elif isinstance(answer, tuple):
+        say(f"{' | '.join(map(str, answer))}\t{shown}")
+    else:
+        say(f"{_in_line(answer)}\t{shown}")
 
 
 def _in_line(answer: Any) -> str:
@@ -77,26 +120,3 @@ def _text_of(example: Mapping[str, Any]) -> str | list[str]:
     """What an answer is to: a text, or several."""
     texts = [example[name] for name in ("question", "context", "text", "pair") if name in example]
     return texts[0] if len(texts) == 1 else texts
-
-
-def _examples(options: argparse.Namespace, task: "Task") -> list[Any]:
-    file: Path | None = options.file
-    if file is None:
-        if task.name in ("span", "choose", "rerank"):
-            raise DataError(f"a model for {task.name} reads more than a text: give a file")
-        try:
-            raw = sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            raise DataError(f"standard input:{line}: expected UTF-8 text") from error
-        # Not splitlines: a page break or U+2028 inside a text ends no line of a file either.
-        return [{"text": line.removesuffix("\r")} for line in raw.split("\n") if line.strip()]
-    from filbert.files import read_texts
-    from filbert.tasks import read_examples
-
-    if file.name.removesuffix(".gz").endswith(".txt"):
-        return [{"text": text.text} for text in read_texts(file, split="line")]
-    if task.name == "tag" and file.name.removesuffix(".gz").endswith((".jsonl", ".tsv", ".csv")):
-        # To be tagged, not tagged already: texts, as of any other table.
-        return [{"text": e["text"]} for e in read_examples(file, columns=columns_of(options))]
-    return list(task.read(file, columns=columns_of(options) or None))

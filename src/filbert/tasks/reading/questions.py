@@ -1,6 +1,6 @@
 """Questions with their passages as they come: SQuAD, CMRC 2018, DRCD, XQuAD; and JSON lines."""
 
-import gzip
+import codecs
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from filbert.errors import DataError
+from filbert.files import Place, open_plain, show_path
+from filbert.tasks.reading.standing import NOWHERE, find_answer
 from filbert.tasks.reading.tables import Paths, json_records, refuse_columns
+from filbert.tasks.reading.whole import whole_text
 
-NOWHERE = -1
-"""The start of an answer that does not stand in its passage: it can be scored, not learnt from."""
+MOST_BYTES = 1 << 29
+"""Of a file that is one JSON value, unpacked: all of it is in memory at once."""
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_questions(
@@ -22,8 +27,10 @@ def read_questions(
     """Examples with "id", "question", "context" and "answers", each {"text", "start"}.
 
     Versions 1.1 and 2.0 of SQuAD's JSON, CMRC 2018 in its own form, and JSON lines with "question",
-    "context" and "answers". An answer that does not stand where the file says is looked for nearby:
-    how many were found, and how many were not, is said through `say`.
+    "context" and "answers". An answer that does not stand where the file says is looked for in its
+    passage (standing.py). Its "text" stays the file's, by which answers are scored; one that stands
+    there in another writing has an "end", too; one that stands nowhere has NOWHERE as its start.
+    What was found, and how much was not, is said through `say`.
 
     Raises DataError naming file, line and field; SettingsError where columns are named.
     """
@@ -36,18 +43,35 @@ def read_questions(
         found = list(_lines(path, count) if lines else _squad(path, count))
         if not found:
             raise DataError(f"{path}: no question in this file")
-        without = sum(example["answers"] == [] for example in found)
-        say(
-            f"{path}: {len(found):,} questions"
-            + (f", {without:,} of them without an answer" if without else "")
-        )
-        if count["moved"] or count["lost"]:
-            say(
-                f"{path}: {count['moved'] + count['lost']:,} answers do not stand where the file "
-                f"says: {count['moved']:,} were found nearby, {count['lost']:,} nowhere"
-            )
+        for text in _in_words(found, count):
+            say(f"{path}: {text}")
         examples += found
     return examples
+
+
+def _in_words(found: list[dict[str, Any]], count: Counter[str]) -> Iterator[str]:
+    """What was found, a line a finding."""
+    without = sum(example.get("answers") == [] for example in found)
+    yield f"{len(found):,} questions" + (f", {without:,} of them without an answer" * bool(without))
+    moved, otherwise, nowhere = (count[how] for how in ("elsewhere", "otherwise", "nowhere"))
+    if moved or otherwise or nowhere:
+        yield (
+            f"{moved + otherwise + nowhere:,} answers do not stand where the file says: {moved:,} "
+            f"were found elsewhere in their passage, {otherwise:,} there in another writing "
+            f"(punctuation, spaces, case or width), {nowhere:,} nowhere"
+        )
+    lost = sum(
+        bool(example.get("answers")) and all(one["start"] < 0 for one in example["answers"])
+        for example in found
+    )
+    if lost:
+        yield (
+            f"{lost:,} questions: their answer stands nowhere in the passage; they are scored, not "
+            "learnt from"
+        )
+    twice = len(found) - len({example["id"] for example in found})
+    if twice:
+        yield f"{twice:,} questions have the id of another one"
 
 
 def _squad(path: Path, count: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -76,15 +100,14 @@ def _paragraph(
         answers = asked.get("answers")
         if asked.get("is_impossible"):
             answers = []
-        example: dict[str, Any] = {
-            "id": str(asked.get("id", asked.get("query_id", where))),
-            "question": question,
-            "context": context,
-            "place": f"{path}: {where}",
-        }
-        if answers is not None:
-            example["answers"] = _answers(answers, context, f"{path}: {where}", count)
-        yield example
+        yield _example(
+            asked.get("id", asked.get("query_id")),
+            question,
+            context,
+            answers,
+            f"{path}: {where}",
+            count,
+        )
 
 
 def _lines(path: Path, count: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -94,23 +117,43 @@ def _lines(path: Path, count: Counter[str]) -> Iterator[dict[str, Any]]:
             raise DataError(
                 f"{place}: expected texts under 'question' and 'context'; got {list(record)}"
             )
-        example = {
-            "id": str(record.get("id", place.line)),
-            "question": question,
-            "context": context,
-            "place": place,
-        }
         answers = record.get("answers", record.get("answer"))
-        if answers is not None:
-            example["answers"] = _answers(answers, context, str(place), count)
-        yield example
+        yield _example(
+            record.get("id"), whole_text(question), whole_text(context), answers, place, count
+        )
+
+
+def _example(
+    said: Any,
+    question: str,
+    context: str,
+    answers: Any,
+    place: Place | str,
+    count: Counter[str],
+) -> dict[str, Any]:
+    """said: its id; where it has none its place stands for it."""
+    example: dict[str, Any] = {
+        "id": str(place if said is None else said),
+        "question": question,
+        "context": context,
+        "place": place,
+    }
+    if answers is not None:
+        example["answers"] = _answers(answers, context, str(place), count)
+    return example
 
 
 def _answers(said: Any, context: str, where: str, count: Counter[str]) -> list[dict[str, Any]]:
     """Answers as {"text", "start"}, in whatever form they are said; an empty text is none."""
     if isinstance(said, dict) and isinstance(said.get("text"), list):
-        starts = said.get("answer_start") or [None] * len(said["text"])
-        said = [{"text": t, "start": s} for t, s in zip(said["text"], starts, strict=False)]
+        starts = said.get("answer_start")
+        starts = [None] * len(said["text"]) if starts is None else starts
+        if not isinstance(starts, list) or len(starts) != len(said["text"]):
+            raise DataError(
+                f"{where}: answers: expected a start for each of {len(said['text'])} texts, got "
+                f"{starts!r:.60}"
+            )
+        said = [{"text": t, "start": s} for t, s in zip(said["text"], starts, strict=True)]
     listed = said if isinstance(said, list) else [said]
     found = []
     for one in listed:
@@ -123,39 +166,41 @@ def _answers(said: Any, context: str, where: str, count: Counter[str]) -> list[d
         start = answer.get("answer_start", answer.get("start"))
         if start is not None and type(start) is not int:
             raise DataError(f"{where}: answer_start: expected a number, got {start!r:.40}")
-        found.append({"text": text, "start": _place(text, start, context, count)})
+        text = whole_text(text)
+        standing = find_answer(text, start, context)
+        count[standing.how] += 1
+        its: dict[str, Any] = {"text": text, "start": standing.start}
+        if standing.how == "otherwise":
+            its["end"] = standing.end
+        found.append(its)
     return found
 
 
-def _place(text: str, start: int | None, context: str, count: Counter[str]) -> int:
-    """Where an answer stands: where it is said to, or else where it stands nearest to that."""
-    if start is not None and context[max(0, start) : max(0, start) + len(text)] == text:
-        return max(0, start)
-    places: list[int] = []
-    at = context.find(text)
-    while at >= 0 and len(places) < 10_000:
-        places.append(at)
-        at = context.find(text, at + 1)
-    if not places:
-        count["lost"] += 1
-        return NOWHERE
-    if start is not None:
-        count["moved"] += 1
-    return min(places, key=lambda place: abs(place - (start or 0)))
-
-
 def _json(path: Path) -> Any:
+    """The one value of a file, plain or packed."""
+    with open_plain(str(path)) as stream:
+        raw = stream.read(MOST_BYTES + 1)
+        if len(raw) <= MOST_BYTES:
+            # Read to its end, a packed file also says that it was cut short.
+            raw += stream.read(1)
+    if len(raw) > MOST_BYTES:
+        raise DataError(
+            f"{show_path(path)}: expected at most {MOST_BYTES:,} bytes of JSON; a larger set can "
+            "be JSON lines, a question a line"
+        )
+    if raw.startswith(_UTF16):
+        raise DataError(f"{show_path(path)}: expected UTF-8 text, got UTF-16; save it as UTF-8")
     try:
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
         return json.loads(raw.decode("utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except EOFError as error:
-        raise DataError(f"{path}: damaged: the gzip file ends before its end") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{Place(path, error.lineno)}: expected JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{Place(path, line)}: expected UTF-8 text, got the byte 0x{raw[error.start]:02x}"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON: {error}") from error
+        raise DataError(f"{show_path(path)}: expected JSON: {error}") from error
 
 
 def _list(table: Any, name: str, path: Path, where: str) -> list[Any]:
@@ -169,4 +214,7 @@ def _text(table: Any, names: tuple[str, ...], path: Path, where: str) -> str:
     value = next((table[n] for n in names if isinstance(table, dict) and n in table), None)
     if not isinstance(value, str):
         raise DataError(f"{path}: {where}: expected text under {names[0]!r}, got {value!r:.60}")
-    return value
+    return whole_text(value)
+
+
+__all__ = ["MOST_BYTES", "NOWHERE", "read_questions"]
