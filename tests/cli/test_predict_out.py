@@ -110,7 +110,7 @@ def test_errors_are_said_and_nothing_is_left(
 
 def test_ctrl_c_says_how_to_go_on(classifier: Path, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "in.txt"
-    file.write_text("".join(f"{'abcdefgh'[n % 8]} 好 b\n" for n in range(8_000)), encoding="utf-8")
+    file.write_text("".join(f"{'abcdefgh'[n % 8]} 好 b\n" for n in range(20_000)), encoding="utf-8")
     command = [sys.executable, "-m", "filbert", "predict", str(classifier), "in.txt"]
     process = subprocess.Popen([*command, "--out", "out.csv"], stderr=subprocess.PIPE, cwd=tmp_path)
     description = tmp_path / "out.csv.part.json"
@@ -132,7 +132,7 @@ def test_ctrl_c_says_how_to_go_on(classifier: Path, run: Run, tmp_path: Path) ->
     code, _, err = run("predict", classifier, "in.txt", "--out", "out.csv")
     assert code == 0
     assert err.splitlines()[-1] == (
-        f"out.csv: 8,000 examples answered, {answered:,} of them by an earlier call"
+        f"out.csv: 20,000 examples answered, {answered:,} of them by an earlier call"
     )
     run("predict", classifier, "in.txt", "--out", "whole.csv", "--quiet")
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()

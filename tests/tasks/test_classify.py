@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
@@ -16,6 +16,7 @@ TASK = Classify(labels=("好", "坏", "<b>"), max_tokens=16).with_tokenizer(TOKE
 pairs = st.lists(st.tuples(*[st.sampled_from("abcd")] * 2), min_size=1, max_size=60)
 
 
+@settings(deadline=None)  # scikit-learn's first call imports
 @given(pairs)
 def test_scores_are_scikit_learns(given_pairs: list[tuple[str, str]]) -> None:
     predictions, references = map(list, zip(*given_pairs, strict=True))
