@@ -86,6 +86,7 @@ def test_the_page_opens_offline_in_a_browser(story: Story, chromium: str) -> Non
         page.goto(address)
         headings = page.locator("h2").all_inner_texts()
         browser.close()
+    assert (story.out / "report.html").stat().st_size < 1_500_000
     assert requests == [address]
     assert complaints == []
     assert headings == [

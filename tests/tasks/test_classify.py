@@ -16,7 +16,7 @@ TASK = Classify(labels=("好", "坏", "<b>"), max_tokens=16).with_tokenizer(TOKE
 pairs = st.lists(st.tuples(*[st.sampled_from("abcd")] * 2), min_size=1, max_size=60)
 
 
-@settings(deadline=None)  # scikit-learn's first call imports
+@settings(deadline=None)  # machines are noisy: no test asserts a time
 @given(pairs)
 def test_scores_are_scikit_learns(given_pairs: list[tuple[str, str]]) -> None:
     predictions, references = map(list, zip(*given_pairs, strict=True))

@@ -6,6 +6,7 @@ short, and is cut away.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from typing import Any, BinaryIO, Self
 from filbert.disk import flush, lock_file, remove_drafts
 from filbert.errors import FilbertError, SettingsError
 from filbert.settings import load_settings, save_settings, to_mapping
+
+_log = logging.getLogger("filbert")
 
 FORMAT = 1
 
@@ -58,6 +61,7 @@ class Draft:
         self.description = out.with_name(f"{out.name}.part.json")
         self.begun: Begun | None = None
         self._file: BinaryIO | None = None
+        self._kept = 0
 
     def __enter__(self) -> Self:
         """Open it, if it is there.
@@ -94,8 +98,14 @@ class Draft:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of it."""
+        """Let go of it; where an error ends the work, say what is kept."""
         self._close()
+        if self._kept and isinstance(error, Exception):
+            _log.warning(
+                "%s keeps the answers to %d examples; the same call goes on from there",
+                self.path,
+                self._kept,
+            )
 
     def _close(self) -> None:
         if self._file is not None:
@@ -125,6 +135,7 @@ class Draft:
             remove_drafts(self.description)
             self._file.truncate(self.begun.bytes)
             self._file.seek(self.begun.bytes)
+        self._kept = self.begun.examples
 
     def start(self, begun: Begun) -> None:
         """Begin anew, with nothing in it."""
@@ -156,6 +167,7 @@ class Draft:
         """Say what stands in it now."""
         with self._saying():
             save_settings(begun, self.description)
+        self._kept = begun.examples
 
     def finish(self) -> None:
         """Make it OUT."""
@@ -165,6 +177,7 @@ class Draft:
             self._file.close()
             refuse_existing(self.out)  # again: somebody may have put something there meanwhile
             self.path.rename(self.out)
+            self._kept = 0
             flush(self.out.parent)
             self.description.unlink(missing_ok=True)
 

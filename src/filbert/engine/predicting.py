@@ -5,7 +5,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ from filbert.progress import Progress, Stage, quiet
 from filbert.settings import to_mapping
 from filbert.tasks import Long, Task
 from filbert.tasks.reading import Record, Records
-
-_log = logging.getLogger("filbert")
 
 
 @dataclass(frozen=True)
@@ -175,36 +172,27 @@ class _Job:
                 begun = draft.begun
             self._resumed = self._examples = begun.examples
             cut_before = begun.tokens_cut
-            try:
-                with self._stage() as stage:
-                    for chunk, full, answers in self._answered(items, stage):
-                        lines = [] if self._examples else [form.begin()]
-                        lines += map(form.write, chunk, answers)
-                        data = "".join(lines).encode("utf-8")
-                        if not self._examples:
-                            draft.start(begun)
-                        size = draft.append(gzip.compress(data, mtime=0) if packed else data)
-                        self._examples += len(chunk)
-                        # A chunk that the end of the file cut short is not counted: should the file
-                        # grow, it is made anew, so that chunks always end at the same places.
-                        if full:
-                            begun = dataclasses.replace(
-                                begun,
-                                examples=self._examples,
-                                bytes=size,
-                                tokens_cut=cut_before + self._counts.tokens_cut,
-                                digest=self._digest.hexdigest(),
-                            )
-                            draft.describe(begun)
-                draft.finish()
-            except Exception:
-                if begun.examples:
-                    _log.warning(
-                        "%s keeps the answers to %d examples; the same call goes on from there",
-                        draft.path,
-                        begun.examples,
-                    )
-                raise
+            with self._stage() as stage:
+                for chunk, full, answers in self._answered(items, stage):
+                    lines = [] if self._examples else [form.begin()]
+                    lines += map(form.write, chunk, answers)
+                    data = "".join(lines).encode("utf-8")
+                    if not self._examples:
+                        draft.start(begun)
+                    size = draft.append(gzip.compress(data, mtime=0) if packed else data)
+                    self._examples += len(chunk)
+                    # A chunk that the end of the file cut short is not counted: should the file
+                    # grow, it is made anew, so that chunks always end at the same places.
+                    if full:
+                        begun = dataclasses.replace(
+                            begun,
+                            examples=self._examples,
+                            bytes=size,
+                            tokens_cut=cut_before + self._counts.tokens_cut,
+                            digest=self._digest.hexdigest(),
+                        )
+                        draft.describe(begun)
+            draft.finish()
         return self._done(out, cut_before)
 
     def official(self, out: Path) -> PredictedFile:
