@@ -12,7 +12,6 @@ from filbert.report.escape import named, shorten
 from filbert.report.numbers import Floats, floats, number
 from filbert.report.prose import figcaption, figure_title
 from filbert.report.series import (
-    SIZES,
     TOO_LARGE,
     Curve,
     Series,
@@ -20,15 +19,13 @@ from filbert.report.series import (
     chart_library,
     domain_of,
     drawn,
+    figure,
     key_of,
     line_key,
     looks,
     read_series,
     spots_of,
-    tip_of,
-    with_axes,
 )
-from filbert.report.svg import rebuild
 
 Marks = Mapping[str, npt.ArrayLike]
 SERIES_SHOWN = 12
@@ -81,25 +78,22 @@ def lines(
         notes.append(words["smoothed"])
     if any(len(curve.xs) > POINTS_DRAWN for curve in drawable):
         notes.append(words["thinned"])
-    label = ", ".join(part for part in (title, y, x) if part) or words["chart"]
-    tips = {
-        f"p-{index}-{point}": tip_of(curve, point, x)
-        for index, curve in enumerate(curves)
-        for point in spots_of(curve)
-    }
-    drawings = "".join(
-        f'<div class="chart {size}">'
-        f"{rebuild(_draw(curves, places, smooth, *SIZES[size]), shorten(label, 300), tips)}</div>"
-        for size in SIZES
-    )
     keys = "".join(_key(index, curve, words) for index, curve in enumerate(curves))
     keys += "".join(
         f"<li>{line_key(colour, dash)}<span>{named(name)}</span></li>"
         for (name, xs), (colour, dash) in zip(places.items(), MARKS, strict=False)
         if len(xs)
     )
-    body = with_axes(keys, drawings, x, y)
-    return f"<figure>{figure_title(title)}{body}{figcaption(*notes)}</figure>"
+    return figure(
+        curves,
+        lambda width, height: _draw(curves, places, smooth, width, height),
+        keys,
+        notes,
+        title=title,
+        x=x,
+        y=y,
+        words=words,
+    )
 
 
 def _places(marks: Marks) -> dict[str, Floats]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from filbert.errors import DataError
 from filbert.report.bars import quiet
-from filbert.report.escape import named, shorten
+from filbert.report.escape import named
 from filbert.report.numbers import Floats
 from filbert.report.prose import figcaption, figure_title
 from filbert.report.series import (
@@ -17,15 +17,13 @@ from filbert.report.series import (
     chart_library,
     domain_of,
     drawn,
+    figure,
     key_of,
     line_key,
     looks,
     read_series,
     spots_of,
-    tip_of,
-    with_axes,
 )
-from filbert.report.svg import rebuild
 
 SERIES_SHOWN = 4
 POINTS_DRAWN = 1000
@@ -75,28 +73,23 @@ def points(
         return f"<figure>{figure_title(title)}{quiet(words)}{figcaption(*notes)}</figure>"
     if any(len(curve.xs) > POINTS_DRAWN for curve in curves):
         notes.append(words["some_points"].format(shown=f"{POINTS_DRAWN:,}"))
-    label = ", ".join(part for part in (title, y, x) if part) or words["chart"]
-    tips = {
-        f"p-{index}-{point}": tip_of(curve, point, x)
-        for index, curve in enumerate(curves)
-        for point in spots_of(curve)
-    }
-    drawings = "".join(
-        f'<div class="chart {size}">'
-        + rebuild(
-            _draw(curves, joined, bool(diagonal), limits, *SIZES[size]), shorten(label, 300), tips
-        )
-        + "</div>"
-        for size in SIZES
-    )
     keys = "".join(
         f"<li>{key_of(index) if joined else _dot(index)}<span>{named(curve.name)}</span></li>"
         for index, curve in enumerate(curves)
     )
     if diagonal:
         keys += f"<li>{line_key(*DIAGONAL)}<span>{named(diagonal)}</span></li>"
-    body = with_axes(keys, drawings, x, y)
-    return f"<figure>{figure_title(title)}{body}{figcaption(*notes)}</figure>"
+    return figure(
+        curves,
+        lambda width, height: _draw(curves, joined, bool(diagonal), limits, width, height),
+        keys,
+        notes,
+        title=title,
+        x=x,
+        y=y,
+        words=words,
+        sizes=SIZES,
+    )
 
 
 def _whole(curve: Curve) -> Curve:

@@ -1,7 +1,7 @@
 """What charts of points have in common: series checked at the door, their keys, axes and sizes."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from filbert.errors import DataError, missing_extra
 from filbert.report.escape import named, shorten
 from filbert.report.numbers import Floats, floats, number
+from filbert.report.prose import figcaption, figure_title
+from filbert.report.svg import rebuild
 
 Series = Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
 COLOURS = 6
@@ -82,14 +84,50 @@ def key_of(index: int) -> str:
     return line_key(f"var(--c{index % COLOURS})", dash)
 
 
-def with_axes(keys: str, drawings: str, x: str, y: str) -> str:
-    """Drawings with the names of their series and axes around them."""
+def figure(
+    curves: Sequence[Curve],
+    draw: Callable[[int, int], str],
+    keys: str,
+    notes: Sequence[str],
+    *,
+    title: str,
+    x: str,
+    y: str,
+    words: Mapping[str, str],
+    sizes: Mapping[str, tuple[int, int]] = SIZES,
+) -> str:
+    """A figure's HTML, with the drawing in each size, of which the page shows one.
+
+    Args:
+        curves: whose points get tool tips; draw marks them as p-SERIES-POINT.
+        draw: (width, height) in pixels → the chart library's SVG.
+        keys: the list items that say which series looks how.
+        notes: what stands below.
+        title: the name above the figure.
+        x: what the x axis shows.
+        y: what the y axis shows.
+        words: the page's own words.
+        sizes: by CSS class.
+    """
+    label = ", ".join(part for part in (title, y, x) if part) or words["chart"]
+    tips = {
+        f"p-{index}-{point}": _tip(curve, point, x)
+        for index, curve in enumerate(curves)
+        for point in spots_of(curve)
+    }
+    drawings = "".join(
+        f'<div class="chart {size}">{rebuild(draw(*pixels), shorten(label, 300), tips)}</div>'
+        for size, pixels in sizes.items()
+    )
     axis_y = f'<p class="axis-y">{named(y)}</p>' if y else ""
     axis_x = f'<p class="axis-x">{named(x)}</p>' if x else ""
-    return f'<ul class="keys">{keys}</ul>{axis_y}{drawings}{axis_x}'
+    return (
+        f'<figure>{figure_title(title)}<ul class="keys">{keys}</ul>'
+        f"{axis_y}{drawings}{axis_x}{figcaption(*notes)}</figure>"
+    )
 
 
-def tip_of(curve: Curve, point: int, x: str) -> str:
+def _tip(curve: Curve, point: int, x: str) -> str:
     """What is said where the pointer rests on a point."""
     at = shorten(f"{x or 'x'} {number(_whole(curve.xs[point]))}", 80)
     return f"{shorten(curve.name, 80)} · {at} · {number(curve.ys[point])}"
