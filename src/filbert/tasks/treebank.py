@@ -11,40 +11,37 @@ import re
 
 _ALONE = r" \g<0> "
 
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), made)
-    for pattern, made in (
-        # What opens: quotation marks, of which straight ones become ``.
-        ("[«“‘„]|`+", _ALONE),
-        ('^"', "``"),
-        ("``", _ALONE),
-        (r"""(?<=[ (\[{<])(?:"|'')""", "`` "),
-        # An apostrophe before a word, but for the ends of words, of which it is a part.
-        (r"(?<!\w)'(?!(?:re|ve|ll|[mtsdn])\b)(?=\w)", r"\g<0> "),
-        # The stop that ends the text, with what closes behind it.
-        (r"""(?<=[^.])\.(?=[])}>"'»”’ ]*\s*$)""", r" \g<0> "),
-        # Between digits a comma or colon is a part of the number.
-        (r"([:,])(\D)", r" \1 \2"),
-        ("[:,]$", _ALONE),
-        (r"\.{2,}|[;@#$%&?!*]|[\u2012-\u2015]", _ALONE),
-        (r"(?<=[^'])' ", " ' "),
-        (r"[][(){}<>]", _ALONE),
-        ("--", _ALONE),
-        # What closes.
-        ("^|$", " "),
-        ("[»”’]", _ALONE),
-        ("\"|''", " '' "),
-        # The ends of words: 's, 'm, 'd, a lone apostrophe; then 'll, 're, 've, n't.
-        (r"(?<=[^'\s])('[smd]?)(?=\s)", r" \1"),
-        (r"(?<=[^'\s])('(?:ll|re|ve)|n't)(?=\s)", r" \1"),
-        # Words that are two.
-        (
-            r"\b(can(?=not)|d(?='ye)|gim(?=me)|gon(?=na)|got(?=ta)|lem(?=me)|more(?='n)|wan(?=na\s))"
-            r"(not|'ye|me|na|ta|'n)\b",
-            r" \1 \2 ",
-        ),
-        (r"(?<=\s)('t)(is|was)\b", r" \1 \2 "),
-    )
+_RULES = (
+    # What opens: quotation marks, of which straight ones become ``.
+    ("[«“‘„]|`+", _ALONE),
+    ('^"', "``"),
+    ("``", _ALONE),
+    (r"""(?<=[ (\[{<])(?:"|'')""", "`` "),
+    # An apostrophe before a word, but for the ends of words, of which it is a part.
+    (r"(?<!\w)'(?!(?:re|ve|ll|[mtsdn])\b)(?=\w)", r"\g<0> "),
+    # The stop that ends the text, with what closes behind it.
+    (r"""(?<=[^.])\.(?=[])}>"'»”’ ]*\s*$)""", r" \g<0> "),
+    # Between digits a comma or colon is a part of the number.
+    (r"([:,])(\D)", r" \1 \2"),
+    ("[:,]$", _ALONE),
+    (r"\.{2,}|[;@#$%&?!*]|[\u2012-\u2015]", _ALONE),
+    (r"(?<=[^'])' ", " ' "),
+    (r"[][(){}<>]", _ALONE),
+    ("--", _ALONE),
+    # What closes.
+    ("^|$", " "),
+    ("[»”’]", _ALONE),
+    ("\"|''", " '' "),
+    # The ends of words: 's, 'm, 'd, a lone apostrophe; then 'll, 're, 've, n't.
+    (r"(?<=[^'\s])('[smd]?)(?=\s)", r" \1"),
+    (r"(?<=[^'\s])('(?:ll|re|ve)|n't)(?=\s)", r" \1"),
+    # Words that are two.
+    (
+        r"\b(can(?=not)|d(?='ye)|gim(?=me)|gon(?=na)|got(?=ta)|lem(?=me)|more(?='n)|wan(?=na\s))"
+        r"(not|'ye|me|na|ta|'n)\b",
+        r" \1 \2 ",
+    ),
+    (r"(?<=\s)('t)(is|was)\b", r" \1 \2 "),
 )
 
 
@@ -52,5 +49,5 @@ def treebank_words(text: str) -> list[str]:
     """The words of a text in small letters."""
     text = text.rstrip()
     for pattern, made in _RULES:
-        text = pattern.sub(made, text)
+        text = re.sub(pattern, made, text)  # compiled when they are first needed, and kept
     return text.split()

@@ -4,7 +4,6 @@ A single score of a fine-tuned BERT says little: with few examples seeds alone m
 and now and then a run learns nothing at all (Dodge et al. 2020; Mosbach et al. 2021).
 """
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from filbert.settings import from_mapping, to_mapping
 from filbert.tasks import Scores, answer_rows, numbered
 from filbert.train.finetune import Examples, finetune
 from filbert.train.run import RunFolder
-from filbert.train.seeds_page import write_pages
+from filbert.train.seeds_page import spread, write_pages
 
 TRIES = 3
 """A start that fails is made again with another seed, so often in all."""
@@ -78,17 +77,11 @@ class Seeds:
             values = self.values(part)
             if not values:
                 continue
-            line = f"{part}: {self.score} {_spread(values)} over {len(values)} seeds"
+            line = f"{part}: {self.score} {spread(values)} over {len(values)} seeds"
             if restarts and part == "dev":
-                without = _spread(self.values(part, restarted=False))
+                without = spread(self.values(part, restarted=False))
                 line += f" ({restarts} failed starts made again; without that {without})"
             yield line
-
-
-def _spread(values: Sequence[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.4f}"
-    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
 
 
 def finetune_seeds(

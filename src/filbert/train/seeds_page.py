@@ -11,6 +11,7 @@ from filbert.report import Report
 from filbert.report.lines import SERIES_SHOWN
 from filbert.report.links import Link
 from filbert.train.curves import Floats, read_curves
+from filbert.train.findings.findings import COUNTS
 from filbert.train.page import PAGE, language_of, write_report
 from filbert.train.page_words import Words
 from filbert.train.ranks import place
@@ -19,8 +20,6 @@ from filbert.train.seeds_words import SEEDS_WORDS
 
 if TYPE_CHECKING:
     from filbert.train.seeds import Seeds, Try
-
-_COUNTS = ("examples", "queries", "entities")
 
 
 def write_pages(out: Path, seeds: "Seeds", progress: Progress) -> None:
@@ -105,7 +104,7 @@ def _spreads(seeds: "Seeds") -> Iterator[tuple[str, str | None, str | None]]:
     last = [tries[-1] for tries in seeds.tries]
     names = dict.fromkeys(name for one in last for name in (*one.dev, *one.test))
     for name in sorted(names, key=lambda name: name != seeds.score):
-        if name in _COUNTS:
+        if name in COUNTS:
             continue
         dev = [one.dev[name] for one in last if name in one.dev]
         test = [one.test[name] for one in last if name in one.test]
